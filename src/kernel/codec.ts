@@ -1,0 +1,31 @@
+/** Hashes and compression, as the outside world hands them in (in a simulation they are synchronous inside). */
+
+export type Compression = 'gzip' | 'zstd';
+
+export interface Codec {
+  /** SHA-256 as 32 characters of one byte each (latin1): the cheapest form to take apart. */
+  sha256(bytes: Uint8Array): string;
+  createSha256(): Sha256Stream;
+  /** CRC-32 (as in gzip), continued from `previous`. */
+  crc32(bytes: Uint8Array, previous?: number): number;
+  /**
+   * One gzip member or zstd frame (with its checksum) holding the parts one after the other. The parts must not
+   * change until the promise settles.
+   */
+  compress(
+    compression: Compression,
+    level: number,
+    parts: readonly Uint8Array[],
+  ): Promise<readonly Uint8Array[]>;
+  /**
+   * The content of exactly one member or frame, which must be exactly `rawLength` bytes long: anything longer,
+   * shorter, damaged or followed by other bytes rejects. Never allocates more than `rawLength` for the output.
+   */
+  decompress(compression: Compression, stored: Uint8Array, rawLength: number): Promise<Uint8Array>;
+}
+
+export interface Sha256Stream {
+  update(bytes: Uint8Array): void;
+  /** Lower-case hex. Ends the stream. */
+  hex(): string;
+}

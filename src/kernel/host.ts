@@ -1,0 +1,10 @@
+/** The process and the machine around it, as the outside world hands them in. */
+export interface Host {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly pid: number;
+  readonly hostname: string;
+  readonly homeDirectory: string;
+  readonly workingDirectory: string;
+  /** Version of this tool. */
+  readonly toolVersion: string;
+}

@@ -1,0 +1,63 @@
+import type { DocumentBatch } from '../model/document.ts';
+
+/** Who documents come from, as a manifest names it. Never holds a secret. */
+export interface SourceIdentity {
+  /** Host and port, with the base path where there is one: `api.example.com`, `localhost:8000/zerodb`. */
+  readonly host: string;
+  readonly project: string | null;
+  readonly dialect: string;
+}
+
+export interface ListedCollection {
+  readonly name: string;
+  /** The server's own definition of the collection, verbatim JSON text; null where it has none. */
+  readonly definition: string | null;
+}
+
+/**
+ * Where documents come from.
+ *
+ * Calls may run at the same time. Temporary failures have already been retried below; what is thrown is a
+ * BackupError with a SOURCE_ code, final unless `temporary`.
+ */
+export interface Source {
+  readonly identity: SourceIdentity;
+  /** Every collection of the project; null where the dialect cannot list them. Never a partial list. */
+  listCollections(signal?: AbortSignal): Promise<readonly ListedCollection[] | null>;
+  /** A handle for reading one collection. Contacts nobody. */
+  openCollection(name: string): CollectionPages;
+  close(): Promise<void>;
+}
+
+/** Value that documents can be sorted by: the scan key, or the time of creation. */
+export type SortField = 'key' | 'created_at';
+
+export interface PageTraits {
+  /** The server chooses scan keys and never gives one twice: a document that was deleted does not return. */
+  readonly serverGivenKeys: boolean;
+  /** Fields that the server may be asked to sort by; empty where it has an order of its own only. */
+  readonly sortFields: readonly SortField[];
+  /** True if `after` may be tried. */
+  readonly keyset: boolean;
+  readonly limitMax: number;
+}
+
+export interface PageQuery {
+  readonly limit: number;
+  readonly offset: number;
+  /** Left out: the server's own order. Only where `sortFields` holds the field. */
+  readonly sort?: { readonly field: SortField; readonly direction: 'asc' | 'desc' };
+  /** Only documents whose scan key is above this one; `key` is its JSON text as received. */
+  readonly after?: { readonly key: Uint8Array; readonly operator: '$gt' | '$gte' };
+}
+
+export interface CollectionPages {
+  readonly collection: string;
+  readonly traits: PageTraits;
+  /**
+   * One answer of the server: the documents at positions `offset` … of the order asked for, at most `limit`,
+   * possibly fewer for no reason. An answer that is not a list of documents is an error, never an empty page.
+   * SOURCE_TOO_LARGE: ask for fewer. SOURCE_NOT_FOUND: the server knows no such collection.
+   */
+  page(query: PageQuery, signal?: AbortSignal): Promise<DocumentBatch>;
+}

@@ -1,0 +1,43 @@
+import type { ListedCollection, Source } from './source.ts';
+
+/**
+ * Where documents go back to. A target can be read like a source; a restore reads it before and after it writes.
+ *
+ * Failures are BackupErrors with SOURCE_ codes (the same server speaks). Calls may run at the same time.
+ */
+export interface Target extends Source {
+  openTarget(collection: string): TargetCollection;
+  /** Creates a collection from a definition saved by `listCollections` (null: with the server's defaults). */
+  createCollection(collection: ListedCollection, signal?: AbortSignal): Promise<void>;
+}
+
+export interface TargetTraits {
+  /** The server chooses the scan key of an inserted document; the one handed in is ignored. */
+  readonly serverGivenKeys: boolean;
+  /** A collection comes into being with its first document. */
+  readonly createsOnInsert: boolean;
+}
+
+/**
+ * - `done`: the server acknowledged the write.
+ * - `exists`: an insert was refused because the key is taken; nothing was changed.
+ * - `in-doubt`: the answer was lost; the write may or may not have happened. Look before repeating.
+ */
+export type WriteOutcome =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'exists' }
+  | { readonly kind: 'in-doubt'; readonly message: string };
+
+export interface TargetCollection {
+  readonly collection: string;
+  readonly traits: TargetTraits;
+  /**
+   * Inserts one document. `key` is the JSON text of the scan key that the document had in the backup, null if it
+   * had none; `payload` is JSON text and is sent byte for byte. Never repeated after a lost answer.
+   */
+  insert(key: Uint8Array | null, payload: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome>;
+  /** Replaces the whole payload of the document that has this scan key in the target (JSON text). */
+  replace(key: Uint8Array, payload: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome>;
+  /** False if this dialect cannot name exactly one document by this key. */
+  addressable(key: Uint8Array): boolean;
+}
