@@ -1,0 +1,212 @@
+import { gunzip } from 'node:zlib';
+import type { Dispatcher, Pool } from 'undici';
+import {
+  type Http,
+  HttpFailure,
+  type HttpFailureKind,
+  type HttpRequest,
+  type HttpResponse,
+} from '../kernel/http.ts';
+import { AnswerBody } from './answer-body.ts';
+
+/** How long a connection may take to come about, name look-up and TLS included. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** Smaller request bodies of several parts are put into one: one system call instead of several. */
+const JOINED_BODY_BYTES_MAX = 64 * 1024;
+
+/** HTTP/1.1 over a pool of kept connections for each origin. */
+export class UndiciHttp implements Http {
+  readonly #connections: number;
+  readonly #pools = new Map<string, Promise<Pool>>();
+
+  /** @param connections most connections at a time to one origin; further requests wait for a free one */
+  constructor(connections: number) {
+    this.#connections = connections;
+  }
+
+  async request(request: HttpRequest): Promise<HttpResponse> {
+    request.signal?.throwIfAborted();
+    const url = new URL(request.url);
+    const pool = await this.#pool(url.origin);
+    const received = await new Promise<ReceivedAnswer>((resolve, reject) => {
+      const exchange = new Exchange(request, resolve, reject);
+      pool.dispatch(
+        {
+          path: url.pathname + url.search,
+          method: request.method,
+          headers: { ...request.headers },
+          body: requestBody(request),
+          headersTimeout: request.timeoutMs,
+          bodyTimeout: request.timeoutMs,
+        } as Dispatcher.DispatchOptions,
+        exchange,
+      );
+    });
+    const body = await decoded(received, request.bodyBytesMax);
+    return { status: received.status, headers: received.headers, body };
+  }
+
+  async close(): Promise<void> {
+    const pools = [...this.#pools.values()];
+    this.#pools.clear();
+    for (const pool of pools) await (await pool).close();
+  }
+
+  #pool(origin: string): Promise<Pool> {
+    let pool = this.#pools.get(origin);
+    if (pool === undefined) {
+      // loaded with the first request: commands that need no network start faster without it
+      pool = import('undici').then(
+        ({ Pool }) =>
+          new Pool(origin, {
+            connections: this.#connections,
+            pipelining: 1,
+            allowH2: false,
+            connect: { timeout: CONNECT_TIMEOUT_MS },
+          }),
+      );
+      this.#pools.set(origin, pool);
+    }
+    return pool;
+  }
+}
+
+interface ReceivedAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** One request on its way: collects the answer and tells failures before sending from those after it. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #request: HttpRequest;
+  readonly #resolve: (answer: ReceivedAnswer) => void;
+  readonly #reject: (reason: unknown) => void;
+  #controller: Dispatcher.DispatchController | null = null;
+  #ended = false;
+  #status = 0;
+  #headers: Readonly<Record<string, string>> = {};
+  #body: AnswerBody | null = null;
+
+  constructor(
+    request: HttpRequest,
+    resolve: (answer: ReceivedAnswer) => void,
+    reject: (reason: unknown) => void,
+  ) {
+    this.#request = request;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    request.signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  readonly #onAbort = (): void => this.#abandon(this.#request.signal!.reason);
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#ended) controller.abort(new Error('abandoned before it was sent'));
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (status < 200) return; // an interim answer
+    this.#status = status;
+    this.#headers = joinedHeaders(headers);
+    const wanted = this.#request.wantBody !== false || status >= 300;
+    if (wanted) this.#body = new AnswerBody(this.#headers['content-length'], this.#request.bodyBytesMax);
+    if (this.#body?.tooLarge === true) this.#abandonTooLarge();
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    this.#body?.add(chunk);
+    if (this.#body?.tooLarge === true) this.#abandonTooLarge();
+  }
+
+  onResponseEnd(): void {
+    if (!this.#end()) return;
+    const body = this.#body === null ? new Uint8Array() : this.#body.whole();
+    if (body === null) this.#reject(new HttpFailure('cut', 'the answer ended early'));
+    else this.#resolve({ status: this.#status, headers: this.#headers, body });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (!this.#end()) return;
+    this.#reject(new HttpFailure(failureKind(error, this.#controller !== null), describe(error), error));
+  }
+
+  #abandonTooLarge(): void {
+    const message = `the answer is longer than ${this.#request.bodyBytesMax} bytes`;
+    this.#abandon(new HttpFailure('too-large', message));
+  }
+
+  #abandon(reason: unknown): void {
+    if (!this.#end()) return;
+    this.#reject(reason);
+    this.#controller?.abort(new Error('abandoned'));
+  }
+
+  /** False if the exchange had ended already. */
+  #end(): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
+    this.#request.signal?.removeEventListener('abort', this.#onAbort);
+    return true;
+  }
+}
+
+function failureKind(error: Error, sent: boolean): HttpFailureKind {
+  if (!sent) return 'unreachable';
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT' ? 'timeout' : 'cut';
+}
+
+/** The innermost message: a failure to connect to several addresses hides them in a list. */
+function describe(error: Error): string {
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return error.errors.map((inner: Error) => inner.message).join('; ');
+  }
+  return error.message || error.name;
+}
+
+function joinedHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const joined: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) joined[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return joined;
+}
+
+function requestBody(request: HttpRequest): Uint8Array | AsyncIterable<Uint8Array> | null {
+  const parts = request.body;
+  if (parts === undefined) return null;
+  const [first] = parts;
+  if (first === undefined) return new Uint8Array();
+  if (parts.length === 1) return first;
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  return length <= JOINED_BODY_BYTES_MAX ? Buffer.concat(parts) : inTurn(parts);
+}
+
+async function* inTurn(parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* parts;
+}
+
+async function decoded(answer: ReceivedAnswer, bytesMax: number): Promise<Uint8Array> {
+  const encoding = (answer.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  if (encoding === 'identity' || encoding === '') return answer.body;
+  if (answer.body.length === 0 && (answer.status === 204 || answer.status === 304)) return answer.body;
+  if (encoding !== 'gzip' && encoding !== 'x-gzip') {
+    throw new HttpFailure('cut', `the answer is encoded as ${encoding}, which nobody asked for`);
+  }
+  return await new Promise((resolve, reject) => {
+    gunzip(answer.body, { maxOutputLength: bytesMax, chunkSize: 256 * 1024 }, (error, bytes) => {
+      if (error === null) return resolve(bytes);
+      const tooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+      if (tooLarge)
+        reject(new HttpFailure('too-large', `the answer is longer than ${bytesMax} bytes`, error));
+      else reject(new HttpFailure('cut', `the compressed answer cannot be decoded: ${error.message}`, error));
+    });
+  });
+}
