@@ -14,6 +14,8 @@ export interface Files {
   /** Adds to the end of a file, creating it where needed. Throws ELOOP if the path is a link. */
   append(path: string, mode: number, bytes: Uint8Array): Promise<void>;
   open(path: string): Promise<FileReader>;
+  /** An empty file (0600) on the file system of `directory` that has no name: it is gone when closed or at a crash. */
+  openTemporary(directory: string): Promise<TemporaryFile>;
   /** A second name for a file; throws EEXIST if the name is taken: the atomic create-if-absent. */
   link(path: string, newPath: string): Promise<void>;
   /** Atomically replaces whatever has the new name. */
@@ -47,6 +49,13 @@ export interface FileWriter {
 export interface FileReader {
   readonly size: number;
   /** Fills `into` from `offset` on; returns how many bytes there were (fewer only at the end of the file). */
+  read(into: Uint8Array, offset: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface TemporaryFile {
+  write(bytes: Uint8Array, offset: number): Promise<void>;
+  /** As FileReader.read. */
   read(into: Uint8Array, offset: number): Promise<number>;
   close(): Promise<void>;
 }

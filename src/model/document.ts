@@ -15,8 +15,24 @@ export type DocumentShape = 'flat' | 'id_data' | 'row' | 'flat_id';
 export const DOCUMENT_SHAPES: readonly DocumentShape[] = ['flat', 'id_data', 'row', 'flat_id'];
 
 /** The top-level members that scans look out for, whatever the shape; indexes into DocumentSpans. */
-export const MEMBERS = new MemberNames(['id', 'data', 'row_id', 'row_data', '_id', 'created_at', 'updated_at']);
-export const MEMBER = { id: 0, data: 1, rowId: 2, rowData: 3, underscoreId: 4, createdAt: 5, updatedAt: 6 } as const;
+export const MEMBERS = new MemberNames([
+  'id',
+  'data',
+  'row_id',
+  'row_data',
+  '_id',
+  'created_at',
+  'updated_at',
+]);
+export const MEMBER = {
+  id: 0,
+  data: 1,
+  rowId: 2,
+  rowData: 3,
+  underscoreId: 4,
+  createdAt: 5,
+  updatedAt: 6,
+} as const;
 export type Member = (typeof MEMBER)[keyof typeof MEMBER];
 
 /** Some documents in one buffer, in the order in which they were received or stored. */

@@ -1,0 +1,97 @@
+import { isUtf8 } from 'node:buffer';
+import type { Codec } from '../kernel/codec.ts';
+import type { DocumentBatch, DocumentShape } from '../model/document.ts';
+import { logicalId, payload, scanKey } from '../model/shape.ts';
+import { keyOfUnkeyed, LeafMaker, SetDigest } from './digest.ts';
+
+/** What identifies one document and its content; latin1 hash strings. Valid until the next call of `read`. */
+export interface DocumentHashes {
+  /** SHA-256 of the scan key. */
+  scanKeyHash: string;
+  /** SHA-256 of the logical id. */
+  logicalIdHash: string;
+  /** SHA-256 of the payload. */
+  payloadHash: string;
+  /** Over scan key and stored bytes: "what I stored is what I scanned". */
+  leaf: string;
+  /** Over logical id and payload: "what a target holds is what the backup held". */
+  contentLeaf: string;
+  /** True if the document has no id that identifies it. */
+  unkeyed: boolean;
+}
+
+/** Hashes documents of one shape. The object that `read` returns is the same every time. */
+export class DocumentHasher {
+  readonly shape: DocumentShape;
+  readonly #codec: Codec;
+  readonly #leaves: LeafMaker;
+  readonly #hashes: DocumentHashes = {
+    scanKeyHash: '',
+    logicalIdHash: '',
+    payloadHash: '',
+    leaf: '',
+    contentLeaf: '',
+    unkeyed: false,
+  };
+
+  constructor(codec: Codec, shape: DocumentShape) {
+    this.shape = shape;
+    this.#codec = codec;
+    this.#leaves = new LeafMaker(codec);
+  }
+
+  read(batch: DocumentBatch, index: number): DocumentHashes {
+    const hashes = this.#hashes;
+    const bytes = batch.bytes.subarray(batch.spans.start(index), batch.spans.end(index));
+    const documentHash = this.#codec.sha256(bytes);
+    const ownKey = scanKey(batch, index, this.shape);
+    const key = ownKey ?? keyOfUnkeyed(documentHash);
+    hashes.unkeyed = ownKey === null;
+    hashes.scanKeyHash = this.#codec.sha256(key);
+    hashes.leaf = this.#leaves.leaf(key, documentHash);
+    if (this.shape === 'flat') {
+      hashes.logicalIdHash = hashes.scanKeyHash;
+      hashes.payloadHash = documentHash;
+      hashes.contentLeaf = hashes.leaf;
+      return hashes;
+    }
+    const logical = logicalId(batch, index, this.shape) ?? key;
+    hashes.logicalIdHash = this.#codec.sha256(logical);
+    hashes.payloadHash =
+      this.shape === 'flat_id' ? documentHash : this.#codec.sha256(payload(batch, index, this.shape));
+    hashes.contentLeaf = this.#leaves.leaf(logical, hashes.payloadHash);
+    return hashes;
+  }
+}
+
+/** Running totals over the documents of a backup. */
+export class DocumentTotals {
+  documentCount = 0;
+  unkeyedCount = 0;
+  invalidUtf8Count = 0;
+  readonly #documents = new SetDigest();
+  readonly #content = new SetDigest();
+
+  add(hashes: DocumentHashes): void {
+    this.documentCount++;
+    if (hashes.unkeyed) this.unkeyedCount++;
+    this.#documents.add(hashes.leaf);
+    this.#content.add(hashes.contentLeaf);
+  }
+
+  /** Counts the documents of a batch that are not valid UTF-8; they are kept as they are. */
+  addEncoding(batch: DocumentBatch): void {
+    if (isUtf8(batch.bytes)) return;
+    for (let index = 0; index < batch.spans.count; index++) {
+      if (!isUtf8(batch.bytes.subarray(batch.spans.start(index), batch.spans.end(index))))
+        this.invalidUtf8Count++;
+    }
+  }
+
+  get documentsDigest(): string {
+    return this.#documents.hex();
+  }
+  get contentDigest(): string {
+    return this.#content.hex();
+  }
+}

@@ -1,0 +1,50 @@
+import type { Compression } from '../kernel/codec.ts';
+import type { BackupType } from '../model/backup-id.ts';
+import type { DocumentShape } from '../model/document.ts';
+import { FORMAT } from '../model/manifest.ts';
+
+/** The text of an archive (design.md §5.2): a header line, documents one a line, a trailer. */
+
+/** A block is closed before the document that would take it beyond this; a larger document has a block of its own. */
+export const BLOCK_BYTES_MAX = 1 << 20;
+
+/** The predecessor's constant: its archives and ours carry the same `version`. */
+export const ARCHIVE_VERSION = '1.0.0';
+
+export interface ArchiveHeader {
+  readonly backupId: string;
+  readonly collection: string;
+  readonly backupType: BackupType;
+  /** When the scan started, in the specification's form. */
+  readonly timestamp: string;
+  readonly sinceTimestamp: string | null;
+  readonly baseBackupId: string | null;
+  readonly shape: DocumentShape;
+}
+
+export interface ArchiveSettings {
+  readonly compression: Compression;
+  /** Level of the compressor; null: gzip 6; zstd 3, or 1 where the first block is not more than 2 % larger so. */
+  readonly level: number | null;
+  /** Blocks compressed at the same time; one each core and one waiting. */
+  readonly inFlight: number;
+}
+
+export function headerText(header: ArchiveHeader): string {
+  const members = {
+    format: FORMAT,
+    backup_id: header.backupId,
+    collection: header.collection,
+    backup_type: header.backupType,
+    timestamp: header.timestamp,
+    since_timestamp: header.sinceTimestamp,
+    base_backup_id: header.baseBackupId,
+    version: ARCHIVE_VERSION,
+    document_shape: header.shape,
+  };
+  return `${JSON.stringify(members).slice(0, -1)},"documents":[\n`;
+}
+
+export function trailerText(documentCount: number, documentsDigest: string): string {
+  return `],"deleted_ids":[],"document_count":${documentCount},"documents_digest":"${documentsDigest}"}\n`;
+}

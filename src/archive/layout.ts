@@ -1,0 +1,36 @@
+import type { Compression } from '../kernel/codec.ts';
+
+/** Every key of a store is built here and nowhere else (design.md §5.1). */
+export const MARKER_KEY = 'repository.json';
+export const MANIFEST_PREFIX = 'manifests/';
+export const ARCHIVE_PREFIX = 'backups/';
+export const INDEX_PREFIX = 'indexes/';
+
+export function manifestKey(backupId: string): string {
+  return `${MANIFEST_PREFIX}${backupId}.json`;
+}
+
+export function archiveFileName(backupId: string, compression: Compression): string {
+  return `${backupId}.json.${compression === 'gzip' ? 'gz' : 'zst'}`;
+}
+
+export function archiveKey(backupId: string, compression: Compression): string {
+  return `${ARCHIVE_PREFIX}${archiveFileName(backupId, compression)}`;
+}
+
+export function indexKey(backupId: string): string {
+  return `${INDEX_PREFIX}${backupId}`;
+}
+
+/** The backup id that a key under `manifests/` stands for; null if it is no manifest's key. */
+export function backupIdOfManifestKey(key: string): string | null {
+  return key.startsWith(MANIFEST_PREFIX) && key.endsWith('.json')
+    ? key.slice(MANIFEST_PREFIX.length, -'.json'.length)
+    : null;
+}
+
+/** The backup id that a key under `backups/` stands for; null if it is no archive's key. */
+export function backupIdOfArchiveKey(key: string): string | null {
+  const match = /^backups\/(.+)\.json\.(?:gz|zst)$/.exec(key);
+  return match === null ? null : match[1]!;
+}

@@ -1,0 +1,257 @@
+import type { Codec, Compression } from '../kernel/codec.ts';
+import { BackupError } from '../kernel/errors.ts';
+import { DocumentScanner } from '../kernel/json/document-scanner.ts';
+import { DOCUMENT_SHAPES, type DocumentBatch, type DocumentShape, MEMBERS } from '../model/document.ts';
+import { FORMAT } from '../model/manifest.ts';
+import { type BlockLengths, blockLengths } from './block-lengths.ts';
+import type { Block } from './index-file.ts';
+
+/** What an archive says about itself in its first line. */
+export interface ReadHeader {
+  readonly backupId: string;
+  readonly collection: string;
+  readonly shape: DocumentShape;
+}
+
+export interface ReadTrailer {
+  readonly documentCount: number;
+  readonly documentsDigest: string;
+  readonly deletedKeys: readonly (string | number)[];
+}
+
+/** The documents of one block. */
+export interface BlockBatch extends DocumentBatch {
+  /** Place of the block in the archive; the header line is block 0. */
+  readonly block: number;
+}
+
+/** A block after decompression. */
+export interface RawBlock {
+  readonly number: number;
+  readonly offset: number;
+  readonly storedLength: number;
+  readonly text: Buffer;
+  /** SHA-256 of the stored bytes, latin1. */
+  readonly hash: string;
+}
+
+export interface ReadLimits {
+  readonly compression: Compression;
+  /** Lengths that a block claims are believed up to these sizes of the whole, which the manifest vouches for. */
+  readonly fileSize: number;
+  readonly rawSize: number;
+  /** Blocks decompressed ahead. */
+  readonly inFlight: number;
+}
+
+/**
+ * Takes an archive apart again, in bounded memory: block by block, each decompressed alone. Anything that is not as
+ * the writer writes it throws ARCHIVE_DAMAGED with the number of the block.
+ *
+ * It proves the text's form, not its truth: compare `fileHash`, counts and digests with the manifest.
+ */
+export class ArchiveReader {
+  header: ReadHeader | null = null;
+  trailer: ReadTrailer | null = null;
+  readonly blocks: Block[] = [];
+  rawSize = 0;
+
+  readonly #codec: Codec;
+  readonly #backupId: string;
+  readonly #limits: ReadLimits;
+
+  constructor(codec: Codec, backupId: string, limits: ReadLimits) {
+    this.#codec = codec;
+    this.#backupId = backupId;
+    this.#limits = limits;
+  }
+
+  async *batches(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<BlockBatch> {
+    let moreToCome = true;
+    let trailer = '';
+    for await (const block of this.rawBlocks(pieces)) {
+      let documents = 0;
+      if (block.number === 0) {
+        this.header = this.#parseHeader(block.text);
+      } else if (trailer !== '' || block.text[0] === 0x5d) {
+        trailer += block.text.toString('utf8');
+      } else {
+        if (!moreToCome) throw this.#damaged(block.number, 'holds documents after the last one');
+        const scanner = this.#scanLines(block);
+        documents = scanner.spans.count;
+        moreToCome = scanner.endsWithComma;
+        yield { block: block.number, bytes: block.text, spans: scanner.spans };
+      }
+      this.rawSize += block.text.length;
+      this.blocks.push({
+        offset: block.offset,
+        storedLength: block.storedLength,
+        rawLength: block.text.length,
+        documents,
+        hash: block.hash,
+      });
+    }
+    const anyDocuments = this.blocks.some((block) => block.documents > 0);
+    if (anyDocuments && moreToCome)
+      throw this.#damaged(this.blocks.length, 'is missing: more documents were to follow');
+    this.trailer = this.#parseTrailer(trailer);
+  }
+
+  /** The blocks in their order, each at most once in memory together with those decompressed ahead. */
+  async *rawBlocks(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<RawBlock> {
+    const ahead: Promise<RawBlock>[] = [];
+    try {
+      let number = 0;
+      let offset = 0;
+      for await (const stored of this.#storedBlocks(pieces)) {
+        const job = this.#decompress(number, offset, stored.bytes, stored.lengths.rawLength);
+        job.catch(() => {}); // seen when its turn comes
+        ahead.push(job);
+        number++;
+        offset += stored.bytes.length;
+        if (ahead.length > this.#limits.inFlight) yield await ahead.shift()!;
+      }
+      while (ahead.length > 0) yield await ahead.shift()!;
+    } finally {
+      await Promise.allSettled(ahead);
+    }
+  }
+
+  async #decompress(number: number, offset: number, stored: Buffer, rawLength: number): Promise<RawBlock> {
+    const hash = this.#codec.sha256(stored);
+    try {
+      const text = await this.#codec.decompress(this.#limits.compression, stored, rawLength);
+      const buffer = Buffer.from(text.buffer, text.byteOffset, text.length);
+      return { number, offset, storedLength: stored.length, text: buffer, hash };
+    } catch (cause) {
+      throw this.#damaged(number, 'cannot be decompressed', cause);
+    }
+  }
+
+  async *#storedBlocks(
+    pieces: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<{ bytes: Buffer; lengths: BlockLengths }> {
+    let pending: Buffer[] = [];
+    let pendingLength = 0;
+    let number = 0;
+    let lengths: BlockLengths | null = null;
+    for await (const piece of pieces) {
+      pending.push(Buffer.from(piece));
+      pendingLength += piece.length;
+      for (;;) {
+        if (lengths === null) {
+          const head = pending.length === 1 ? pending[0]! : Buffer.concat(pending);
+          pending = [head];
+          lengths = this.#lengthsOf(head, number);
+        }
+        if (lengths === null || pendingLength < lengths.storedLength) break;
+        const all = pending.length === 1 ? pending[0]! : Buffer.concat(pending);
+        yield { bytes: all.subarray(0, lengths.storedLength), lengths };
+        const rest = all.subarray(lengths.storedLength);
+        pending = rest.length > 0 ? [rest] : [];
+        pendingLength = rest.length;
+        number++;
+        lengths = null;
+        if (pendingLength === 0) break;
+      }
+    }
+    if (pendingLength > 0) throw this.#damaged(number, 'is cut short');
+  }
+
+  #lengthsOf(head: Buffer, number: number): BlockLengths | null {
+    let lengths: BlockLengths | null;
+    try {
+      lengths = blockLengths(this.#limits.compression, head);
+    } catch (cause) {
+      throw this.#damaged(number, 'does not start as a block does', cause);
+    }
+    if (lengths === null) return null;
+    const { storedLength, rawLength } = lengths;
+    if (storedLength === 0 || storedLength > this.#limits.fileSize || rawLength > this.#limits.rawSize) {
+      throw this.#damaged(number, `claims a length that cannot be: ${storedLength} stored, ${rawLength} raw`);
+    }
+    return lengths;
+  }
+
+  /** Documents stand one a line, with `,\n` between them and `,\n` or `\n` at the end. */
+  #scanLines(block: RawBlock): DocumentScanner {
+    const scanner = new DocumentScanner(MEMBERS, null);
+    try {
+      scanner.advance(block.text, block.text.length);
+      scanner.finish();
+    } catch (cause) {
+      throw this.#damaged(
+        block.number,
+        `holds text that is not a document: ${(cause as Error).message}`,
+        cause,
+      );
+    }
+    const { spans, lineBreaks } = scanner;
+    let expected = 0;
+    let wellFormed = lineBreaks === 0 && spans.count > 0;
+    for (let index = 0; index < spans.count; index++) {
+      wellFormed &&= spans.start(index) === expected;
+      expected = spans.end(index) + 2;
+    }
+    if (!scanner.endsWithComma) expected--;
+    if (!wellFormed || expected !== block.text.length || block.text.at(-1) !== 0x0a) {
+      throw this.#damaged(block.number, 'does not hold one document a line');
+    }
+    return scanner;
+  }
+
+  #parseHeader(text: Buffer): ReadHeader {
+    const line = text.toString('utf8');
+    let value: Record<string, unknown>;
+    try {
+      if (!line.endsWith('"documents":[\n')) throw new Error('no list of documents');
+      value = JSON.parse(`${line}]}`) as Record<string, unknown>;
+    } catch (cause) {
+      throw this.#damaged(0, 'is not the header line of an archive', cause);
+    }
+    if (value.format !== FORMAT) {
+      throw new BackupError(
+        'FORMAT_UNKNOWN',
+        `archive of ${this.#backupId} has format ${JSON.stringify(value.format)}`,
+        {
+          object: this.#backupId,
+          cure: `Use a newer zerodb-backup: this one reads ${FORMAT}.`,
+        },
+      );
+    }
+    const shape = DOCUMENT_SHAPES.find((known) => known === value.document_shape);
+    if (shape === undefined || typeof value.collection !== 'string' || value.backup_id !== this.#backupId) {
+      throw this.#damaged(0, 'is the header line of another archive');
+    }
+    return { backupId: this.#backupId, collection: value.collection, shape };
+  }
+
+  #parseTrailer(text: string): ReadTrailer {
+    try {
+      const value = JSON.parse(`{"documents":[${text}`) as Record<string, unknown>;
+      const {
+        document_count: documentCount,
+        documents_digest: documentsDigest,
+        deleted_ids: deletedKeys,
+      } = value;
+      if (
+        typeof documentCount !== 'number' ||
+        typeof documentsDigest !== 'string' ||
+        !Array.isArray(deletedKeys)
+      ) {
+        throw new Error('members are missing');
+      }
+      return { documentCount, documentsDigest, deletedKeys };
+    } catch (cause) {
+      throw this.#damaged(this.blocks.length, 'is not the trailer of an archive', cause);
+    }
+  }
+
+  #damaged(block: number, what: string, cause?: unknown): BackupError {
+    return new BackupError('ARCHIVE_DAMAGED', `block ${block} of the archive of ${this.#backupId} ${what}`, {
+      object: this.#backupId,
+      cure: 'Restore another backup of this collection: `list` shows them.',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,209 @@
+import type { Codec, Sha256Stream } from '../kernel/codec.ts';
+import type { Scratch } from '../kernel/sorted-runs.ts';
+import type { DocumentBatch } from '../model/document.ts';
+import { withBlockLengths } from './block-lengths.ts';
+import { DocumentHasher, DocumentTotals } from './document-hashes.ts';
+import {
+  type ArchiveHeader,
+  type ArchiveSettings,
+  BLOCK_BYTES_MAX,
+  headerText,
+  trailerText,
+} from './format.ts';
+import { type Block, IndexBuilder } from './index-file.ts';
+
+const COMMA_LINE = Buffer.from(',\n');
+const LINE = Buffer.from('\n');
+const GZIP_LEVEL = 6;
+const ZSTD_LEVELS = [1, 3] as const;
+
+/** A block as the read-back must find it. */
+export interface WrittenBlock extends Block {
+  /** CRC-32 of the raw bytes, taken before compression. */
+  readonly rawCrc: number;
+}
+
+/**
+ * Turns documents into the bytes of one archive. `pieces` is pulled by the store; while it waits, up to
+ * `settings.inFlight` blocks are being compressed. When it has ended, the other members tell what was written.
+ *
+ * Whoever creates a writer closes it.
+ */
+export class ArchiveWriter {
+  readonly totals = new DocumentTotals();
+  readonly blocks: WrittenBlock[] = [];
+  readonly index: IndexBuilder;
+  rawSize = 0;
+  fileSize = 0;
+
+  readonly #codec: Codec;
+  readonly #header: ArchiveHeader;
+  readonly #settings: ArchiveSettings;
+  readonly #hasher: DocumentHasher;
+  readonly #fileHash: Sha256Stream;
+  readonly #freeBuffers: Buffer[] = [];
+  readonly #queue: Promise<CompressedBlock>[] = [];
+  /** Settled by the first block where it is left to us. */
+  #level: Promise<number> | null;
+
+  #block: Buffer;
+  #used = 0;
+  #documents = 0;
+  /** Number of the block that is being filled; block 0 is the header line. */
+  #blockNumber = 1;
+
+  constructor(codec: Codec, scratch: Scratch, header: ArchiveHeader, settings: ArchiveSettings) {
+    this.#codec = codec;
+    this.#header = header;
+    this.#settings = settings;
+    this.#hasher = new DocumentHasher(codec, header.shape);
+    this.#fileHash = codec.createSha256();
+    const level = settings.level ?? (settings.compression === 'gzip' ? GZIP_LEVEL : null);
+    this.#level = level === null ? null : Promise.resolve(level);
+    this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES_MAX);
+    this.index = new IndexBuilder(codec, scratch, header.shape !== 'flat');
+  }
+
+  async *pieces(batches: AsyncIterable<DocumentBatch>): AsyncGenerator<Uint8Array> {
+    this.#enqueue([Buffer.from(headerText(this.#header))], 0);
+    for await (const batch of batches) {
+      this.totals.addEncoding(batch);
+      for (let index = 0; index < batch.spans.count; index++) {
+        const length = batch.spans.end(index) - batch.spans.start(index);
+        const separator = this.#documents > 0 ? COMMA_LINE.length : 0;
+        if (this.#used > 0 && this.#used + separator + length + COMMA_LINE.length > BLOCK_BYTES_MAX) {
+          yield* this.#closeBlock(COMMA_LINE);
+        }
+        const hashes = this.#hasher.read(batch, index);
+        this.totals.add(hashes);
+        this.index.add(hashes.scanKeyHash, this.#blockNumber, hashes.leaf, hashes.logicalIdHash);
+        if (this.index.full) await this.index.flush();
+        if (length + COMMA_LINE.length > BLOCK_BYTES_MAX) {
+          yield* this.#largeDocument(batch, index);
+        } else {
+          this.#append(batch, index);
+        }
+      }
+    }
+    yield* this.#closeBlock(LINE);
+    this.#enqueue([Buffer.from(trailerText(this.totals.documentCount, this.totals.documentsDigest))], 0);
+    yield* this.#drain(0);
+  }
+
+  /** SHA-256 of the whole archive in hex; once, after `pieces` has ended. */
+  fileHash(): string {
+    return this.#fileHash.hex();
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#queue);
+    await this.index.close();
+  }
+
+  #append(batch: DocumentBatch, index: number): void {
+    if (this.#documents > 0) this.#used += COMMA_LINE.copy(this.#block, this.#used);
+    const start = batch.spans.start(index);
+    const end = batch.spans.end(index);
+    this.#block.set(batch.bytes.subarray(start, end), this.#used);
+    this.#used += end - start;
+    this.#documents++;
+  }
+
+  /**
+   * A document of its own block is compressed straight from the answer it came in, without a copy. Whether a comma
+   * follows is known only when the next document comes, so it waits in `#large` for `#closeBlock`.
+   */
+  async *#largeDocument(batch: DocumentBatch, index: number): AsyncGenerator<Uint8Array> {
+    yield* this.#drain(0);
+    this.#large = batch.bytes.subarray(batch.spans.start(index), batch.spans.end(index));
+    this.#used = this.#large.length;
+    this.#documents = 1;
+  }
+  #large: Uint8Array | null = null;
+
+  /** Hands the current block over to the compressor, ended with `,\n` if another document follows, else `\n`. */
+  async *#closeBlock(ending: Buffer): AsyncGenerator<Uint8Array> {
+    if (this.#documents === 0) return;
+    if (this.#large !== null) {
+      this.#enqueue([this.#large, ending], 1);
+      this.#large = null;
+    } else {
+      const length = this.#used + ending.copy(this.#block, this.#used);
+      const block = this.#block;
+      this.#enqueue([block.subarray(0, length)], this.#documents, block);
+      this.#block = this.#freeBuffers.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES_MAX);
+    }
+    this.#used = 0;
+    this.#documents = 0;
+    this.#blockNumber++;
+    yield* this.#drain(this.#settings.inFlight);
+  }
+
+  #enqueue(parts: readonly Uint8Array[], documents: number, buffer?: Buffer): void {
+    const job = this.#compress(parts, documents).finally(() => {
+      if (buffer !== undefined) this.#freeBuffers.push(buffer);
+    });
+    job.catch(() => {}); // seen by whoever drains the queue
+    this.#queue.push(job);
+  }
+
+  async #compress(parts: readonly Uint8Array[], documents: number): Promise<CompressedBlock> {
+    let rawLength = 0;
+    let rawCrc = 0;
+    for (const part of parts) {
+      rawLength += part.length;
+      rawCrc = this.#codec.crc32(part, rawCrc);
+    }
+    const { compression } = this.#settings;
+    if (documents > 0) this.#level ??= this.#chooseZstdLevel(parts);
+    const level = (await this.#level) ?? ZSTD_LEVELS[1];
+    const stored = withBlockLengths(
+      compression,
+      await this.#codec.compress(compression, level, parts),
+      rawLength,
+    );
+    return { stored, rawLength, rawCrc, documents };
+  }
+
+  async #chooseZstdLevel(parts: readonly Uint8Array[]): Promise<number> {
+    const [fast, small] = await Promise.all(
+      ZSTD_LEVELS.map(async (level) => totalLength(await this.#codec.compress('zstd', level, parts))),
+    );
+    return fast! <= small! * 1.02 ? ZSTD_LEVELS[0] : ZSTD_LEVELS[1];
+  }
+
+  /** Yields finished blocks in their order until at most `left` are unfinished. */
+  async *#drain(left: number): AsyncGenerator<Uint8Array> {
+    while (this.#queue.length > left) {
+      const block = await this.#queue.shift()!;
+      const blockHash = this.#codec.createSha256();
+      const offset = this.fileSize;
+      for (const piece of block.stored) {
+        blockHash.update(piece);
+        this.#fileHash.update(piece);
+        this.fileSize += piece.length;
+      }
+      this.rawSize += block.rawLength;
+      this.blocks.push({
+        offset,
+        storedLength: this.fileSize - offset,
+        rawLength: block.rawLength,
+        documents: block.documents,
+        hash: Buffer.from(blockHash.hex(), 'hex').toString('latin1'),
+        rawCrc: block.rawCrc,
+      });
+      yield* block.stored;
+    }
+  }
+}
+
+interface CompressedBlock {
+  readonly stored: readonly Uint8Array[];
+  readonly rawLength: number;
+  readonly rawCrc: number;
+  readonly documents: number;
+}
+
+function totalLength(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
+}

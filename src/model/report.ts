@@ -1,0 +1,160 @@
+import type { ErrorCode } from '../kernel/errors.ts';
+import { type BackupError, ERROR_CODES } from '../kernel/errors.ts';
+import type { Manifest } from './manifest.ts';
+
+/** What operations return. Also what `--json` prints in its last line, so members are spelled as users read them. */
+
+export interface ReportedError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly object?: string;
+  readonly kept?: string;
+  readonly cure?: string;
+}
+
+export interface ReportedWarning {
+  readonly code: string;
+  readonly message: string;
+  readonly object?: string;
+}
+
+export function reportError(error: BackupError): ReportedError {
+  return {
+    code: error.code,
+    message: error.message,
+    ...(error.object === undefined ? {} : { object: error.object }),
+    ...(error.kept === undefined ? {} : { kept: error.kept }),
+    ...(error.cure === undefined ? {} : { cure: error.cure }),
+  };
+}
+
+export function exitOf(error: ReportedError): number {
+  return ERROR_CODES[error.code].exit;
+}
+
+/**
+ * How one collection fared.
+ * - `completed`, `incomplete`: a backup exists (in a dry run: would exist); `missing` says what an incomplete one lacks
+ * - `failed`: there is none, `error` says why
+ * - `skipped`: nothing to do (one of the fourteen that this project does not have)
+ */
+export interface CollectionBackup {
+  readonly collection: string;
+  readonly outcome: 'completed' | 'incomplete' | 'failed' | 'skipped';
+  /** Null where no backup was made: failed, skipped, or a dry run. */
+  readonly backup_id: string | null;
+  readonly document_count: number;
+  /** Bytes of JSON. */
+  readonly raw_size: number;
+  /** Bytes of the archive. */
+  readonly file_size: number;
+  readonly consistency: Manifest['consistency'] | null;
+  readonly missing: readonly string[];
+  readonly duration_ms: number;
+  readonly error?: ReportedError;
+}
+
+interface Report {
+  readonly exit_code: number;
+  readonly duration_ms: number;
+  readonly warnings: readonly ReportedWarning[];
+  readonly errors: readonly ReportedError[];
+}
+
+export interface BackupReport extends Report {
+  readonly operation: 'backup';
+  readonly run_id: string;
+  readonly dry_run: boolean;
+  readonly backups: readonly CollectionBackup[];
+}
+
+export type VerifyLevel = 'presence' | 'checksum' | 'decode';
+
+export interface VerifiedBackup {
+  readonly backup_id: string;
+  readonly collection: string;
+  readonly outcome: 'good' | 'damaged' | 'failed';
+  /** Stored bytes that were read. */
+  readonly bytes_read: number;
+  /** Everything found, one entry an object of the store. */
+  readonly errors: readonly ReportedError[];
+}
+
+export interface VerifyReport extends Report {
+  readonly operation: 'verify';
+  readonly level: VerifyLevel;
+  readonly backups: readonly VerifiedBackup[];
+  /** Collections without a good backup younger than `--max-age`. */
+  readonly stale_collections: readonly string[];
+  /** Archives without a manifest: what an interrupted run left. Harmless; shown, never an error. */
+  readonly unfinished: readonly string[];
+}
+
+export interface RestoreCounts {
+  /** Not in the target: will be or were inserted. */
+  readonly created: number;
+  readonly replaced: number;
+  /** Already equal in the target. */
+  readonly same: number;
+  /** In the target only; left alone. */
+  readonly extra: number;
+  readonly deleted: number;
+  /** Cannot be matched one to one; untouched. */
+  readonly ambiguous: number;
+  /** Cannot be named in the target; untouched. */
+  readonly unaddressable: number;
+  /** The target refused the write. */
+  readonly refused: number;
+  /** Read back after the restore and not what was restored. */
+  readonly different: number;
+}
+
+export interface RestoreReport extends Report {
+  readonly operation: 'restore';
+  readonly mode: 'validate' | 'dry-run' | 'replace';
+  readonly backup_id: string;
+  readonly collection: string;
+  /** Collection and server that were written to, or would be. */
+  readonly target_collection: string;
+  readonly target: string;
+  readonly backup_type: Manifest['backup_type'];
+  readonly backup_time: string;
+  readonly document_count: number;
+  readonly counts: RestoreCounts;
+  /** How the target's documents compare after the restore, by value where bytes differ. */
+  readonly read_back: {
+    readonly same_bytes: number;
+    readonly same_value: number;
+    readonly different: number;
+  } | null;
+}
+
+export interface ListReport extends Report {
+  readonly operation: 'list';
+  readonly backups: readonly ListedBackup[];
+  readonly total_backups: number;
+  readonly collections: number;
+  readonly unfinished: readonly string[];
+}
+
+export interface ListedBackup {
+  readonly manifest: Manifest;
+  /** False for incomplete ones and those that a later verification found damaged. */
+  readonly good: boolean;
+}
+
+export interface ShowReport extends Report {
+  readonly operation: 'show';
+  readonly manifest: Manifest;
+  readonly good: boolean;
+  /** Full backup first. */
+  readonly chain: readonly string[];
+  readonly objects: readonly { readonly key: string; readonly size: number | null }[];
+}
+
+export interface ExportReport extends Report {
+  readonly operation: 'export';
+  readonly backup_id: string;
+  readonly document_count: number;
+  readonly bytes: number;
+}

@@ -1,0 +1,115 @@
+import { DocumentScanner } from '../kernel/json/document-scanner.ts';
+import { MemberNames } from '../kernel/json/member-names.ts';
+import { decodedKey, usableKey } from '../kernel/json/strings.ts';
+import { type DocumentBatch, type DocumentShape, MEMBER, type Member } from './document.ts';
+
+/** Members that a server may add around `{id, data}`; anything else means that the item is the payload itself. */
+const ENVELOPE_NAMES = new Set([
+  'id',
+  'data',
+  'created_at',
+  'updated_at',
+  'collection',
+  'project_id',
+  'version',
+]);
+const SAMPLE = 16;
+const SAMPLE_BYTES_MAX = 1 << 20;
+
+/**
+ * The shape of a collection, judged by all documents of one answer: the first of `candidates` that fits every one
+ * of them. `flat` fits anything.
+ */
+export function detectShape(batch: DocumentBatch, candidates: readonly DocumentShape[]): DocumentShape {
+  return candidates.find((shape) => fitsAll(batch, shape)) ?? 'flat';
+}
+
+function fitsAll(batch: DocumentBatch, shape: DocumentShape): boolean {
+  for (let index = 0; index < batch.spans.count; index++) {
+    if (!fitsShape(batch, index, shape)) return false;
+    if (shape === 'id_data' && index < SAMPLE && hasDomainFields(batch, index)) return false;
+  }
+  return true;
+}
+
+/** Whether a document can be taken for one of this shape. A document that cannot makes the collection a mixture. */
+export function fitsShape(batch: DocumentBatch, index: number, shape: DocumentShape): boolean {
+  const has = (member: Member) => batch.spans.hasMember(index, member);
+  switch (shape) {
+    case 'flat':
+      return true;
+    case 'id_data':
+      return has(MEMBER.id) && has(MEMBER.data);
+    case 'row':
+      return has(MEMBER.rowId) && has(MEMBER.rowData);
+    case 'flat_id':
+      return has(MEMBER.underscoreId);
+  }
+}
+
+function hasDomainFields(batch: DocumentBatch, index: number): boolean {
+  const start = batch.spans.start(index);
+  const end = batch.spans.end(index);
+  if (end - start > SAMPLE_BYTES_MAX) return false;
+  const bytes = batch.bytes;
+  const value: unknown = JSON.parse(
+    Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8'),
+  );
+  return Object.keys(value as object).some((name) => !ENVELOPE_NAMES.has(name));
+}
+
+const SCAN_KEY: Record<DocumentShape, Member> = {
+  flat: MEMBER.id,
+  id_data: MEMBER.id,
+  row: MEMBER.rowId,
+  flat_id: MEMBER.underscoreId,
+};
+
+/** JSON text of a document's scan key; null if it has none that identifies it (design.md §5.3). */
+export function scanKeyText(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
+  const member = SCAN_KEY[shape];
+  if (!batch.spans.hasMember(index, member)) return null;
+  const start = batch.spans.memberStart(index, member);
+  const end = batch.spans.memberEnd(index, member);
+  return usableKey(batch.bytes, start, end) ? batch.bytes.subarray(start, end) : null;
+}
+
+/** The bytes that identify a document on its server; null if there are none. May be a view of the batch. */
+export function scanKey(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
+  const text = scanKeyText(batch, index, shape);
+  return text === null ? null : decodedKey(text, 0, text.length);
+}
+
+/** Name of a document for people: its scan key, or its place. */
+export function nameOfDocument(batch: DocumentBatch, index: number, shape: DocumentShape): string {
+  const text = scanKeyText(batch, index, shape);
+  if (text === null) return `document ${index + 1} of an answer`;
+  const name = Buffer.from(text).toString('utf8');
+  return name.length > 100 ? `${name.slice(0, 100)}…` : name;
+}
+
+/** The user's own JSON: the document itself, or what the server wraps. */
+export function payload(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array {
+  const { bytes, spans } = batch;
+  const member = shape === 'id_data' ? MEMBER.data : shape === 'row' ? MEMBER.rowData : null;
+  return member === null
+    ? bytes.subarray(spans.start(index), spans.end(index))
+    : bytes.subarray(spans.memberStart(index, member), spans.memberEnd(index, member));
+}
+
+const ID_ONLY = new MemberNames(['id']);
+
+/** The payload's top-level `id`, decoded, else the scan key; null if neither identifies the document. */
+export function logicalId(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
+  if (shape === 'flat') return scanKey(batch, index, shape);
+  if (shape === 'flat_id') return scanKey(batch, index, 'flat') ?? scanKey(batch, index, shape);
+  const bytes = payload(batch, index, shape);
+  const scanner = new DocumentScanner(ID_ONLY, null);
+  scanner.advance(bytes, bytes.length);
+  scanner.finish();
+  const { spans } = scanner;
+  if (spans.hasMember(0, 0) && usableKey(bytes, spans.memberStart(0, 0), spans.memberEnd(0, 0))) {
+    return decodedKey(bytes, spans.memberStart(0, 0), spans.memberEnd(0, 0));
+  }
+  return scanKey(batch, index, shape);
+}

@@ -1,0 +1,20 @@
+/** Times as they stand in stored records. Milliseconds since 1970 inside the tool, fractions down to a microsecond. */
+
+/** RFC 3339 in UTC with microseconds: `2025-01-09T14:30:00.123456Z`. */
+export function formatInstant(milliseconds: number): string {
+  return `${formatPlainTime(milliseconds)}Z`;
+}
+
+/** The specification's form, UTC without a zone: `2025-01-09T14:30:00.123456`. */
+export function formatPlainTime(milliseconds: number): string {
+  const whole = Math.floor(milliseconds);
+  const microseconds = Math.floor((milliseconds - whole) * 1000);
+  return `${new Date(whole).toISOString().slice(0, 23)}${String(microseconds).padStart(3, '0')}`;
+}
+
+/** The inverse of both; NaN if the text is neither. */
+export function parseInstant(text: string): number {
+  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{3})(\d{3})Z?$/.exec(text);
+  if (match === null) return Number.NaN;
+  return Date.parse(`${match[1]}.${match[2]}Z`) + Number(match[3]) / 1000;
+}
