@@ -35,8 +35,8 @@ export class UndiciHttp implements Http {
         {
           path: url.pathname + url.search,
           method: request.method,
-          headers: { ...request.headers },
-          body: requestBody(request),
+          headers: { ...request.headers, ...contentLength(request.body) },
+          body: requestBody(request.body),
           headersTimeout: request.timeoutMs,
           bodyTimeout: request.timeoutMs,
         } as Dispatcher.DispatchOptions,
@@ -179,14 +179,19 @@ function joinedHeaders(headers: Record<string, string | string[] | undefined>): 
   return joined;
 }
 
-function requestBody(request: HttpRequest): Uint8Array | AsyncIterable<Uint8Array> | null {
-  const parts = request.body;
+function contentLength(parts: HttpRequest['body']): Record<string, string> {
+  return parts === undefined ? {} : { 'content-length': String(summedLength(parts)) };
+}
+
+function requestBody(parts: HttpRequest['body']): Uint8Array | AsyncIterable<Uint8Array> | null {
   if (parts === undefined) return null;
   const [first] = parts;
-  if (first === undefined) return new Uint8Array();
-  if (parts.length === 1) return first;
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  return length <= JOINED_BODY_BYTES_MAX ? Buffer.concat(parts) : inTurn(parts);
+  if (parts.length === 1) return first!;
+  return summedLength(parts) <= JOINED_BODY_BYTES_MAX ? Buffer.concat(parts) : inTurn(parts);
+}
+
+function summedLength(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
 }
 
 async function* inTurn(parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
