@@ -46,3 +46,22 @@ export interface ByteRange {
   readonly start: number;
   readonly end: number;
 }
+
+/** Whether drivers take this text for a key. */
+export function isStoreKey(key: string): boolean {
+  return key
+    .split('/')
+    .every((segment) => /^[a-z0-9_.%~-]+$/.test(segment) && segment !== '.' && segment !== '..');
+}
+
+/** The whole of a small object. */
+export async function readObject(store: Store, key: string, signal?: AbortSignal): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of store.get(key, undefined, signal)) pieces.push(Buffer.from(piece));
+  return Buffer.concat(pieces);
+}
+
+/** One object of one piece. */
+export async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

@@ -1,0 +1,108 @@
+import {
+  ARCHIVE_PREFIX,
+  backupIdOfArchiveKey,
+  backupIdOfManifestKey,
+  MANIFEST_PREFIX,
+  manifestKey,
+} from '../archive/layout.ts';
+import { BackupError, toBackupError } from '../kernel/errors.ts';
+import type { Platform } from '../kernel/platform.ts';
+import { type BackupType, parseBackupId } from '../model/backup-id.ts';
+import { type Manifest, parseManifest } from '../model/manifest.ts';
+import { readObject, type Store } from '../stores/store.ts';
+
+/** What a catalog is read from; a Repository is one. */
+export interface CatalogHome {
+  readonly platform: Pick<Platform, 'codec'>;
+  readonly store: Store;
+}
+
+/** Every backup of a store, derived from its manifests. */
+export interface Catalog {
+  /** Newest first. */
+  readonly backups: readonly Manifest[];
+  /** Manifests that exist but cannot be read or trusted. */
+  readonly damaged: readonly { readonly backupId: string; readonly error: BackupError }[];
+  /** Backup ids of archives without a manifest: interrupted runs, or runs at work right now. */
+  readonly unfinished: readonly string[];
+}
+
+const READS_AT_ONCE = 8;
+
+/** Reads all manifests. Throws where the store cannot be listed; a manifest that fails is reported, never dropped. */
+export async function readCatalog(home: CatalogHome, signal?: AbortSignal): Promise<Catalog> {
+  const { store } = home;
+  const ids: string[] = [];
+  for await (const { key } of store.list(MANIFEST_PREFIX, signal)) {
+    const id = backupIdOfManifestKey(key);
+    if (id !== null) ids.push(id);
+  }
+  const known = new Set(ids);
+  const unfinished: string[] = [];
+  for await (const { key } of store.list(ARCHIVE_PREFIX, signal)) {
+    const id = backupIdOfArchiveKey(key);
+    if (id !== null && !known.has(id)) unfinished.push(id);
+  }
+  const backups: Manifest[] = [];
+  const damaged: { backupId: string; error: BackupError }[] = [];
+  const readNext = async (): Promise<void> => {
+    for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
+      try {
+        backups.push(await readManifest(home, id, signal));
+      } catch (thrown) {
+        signal?.throwIfAborted();
+        damaged.push({ backupId: id, error: toBackupError(thrown, { object: id }) });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: READS_AT_ONCE }, readNext));
+  backups.sort(newestFirst);
+  damaged.sort((a, b) => (a.backupId < b.backupId ? -1 : 1));
+  return { backups, damaged, unfinished: unfinished.sort() };
+}
+
+/** Throws BACKUP_MISSING, MANIFEST_DAMAGED, FORMAT_UNKNOWN or a store's error. */
+export async function readManifest(
+  home: CatalogHome,
+  backupId: string,
+  signal?: AbortSignal,
+): Promise<Manifest> {
+  if (parseBackupId(backupId) === null) throw noSuchBackup(backupId, home);
+  let bytes: Buffer;
+  try {
+    bytes = await readObject(home.store, manifestKey(backupId), signal);
+  } catch (thrown) {
+    if (thrown instanceof BackupError && thrown.code === 'STORE_MISSING') throw noSuchBackup(backupId, home);
+    throw thrown;
+  }
+  return parseManifest(home.platform.codec, bytes, backupId);
+}
+
+export function noSuchBackup(backupId: string, home: CatalogHome): BackupError {
+  return new BackupError('BACKUP_MISSING', `there is no backup ${backupId} in ${home.store.label}`, {
+    object: backupId,
+    cure: 'Run `zerodb-backup list` to see what there is.',
+  });
+}
+
+export interface CatalogFilter {
+  readonly collection?: string;
+  readonly backupType?: BackupType;
+}
+
+export function matches(manifest: Manifest, filter: CatalogFilter): boolean {
+  return (
+    (filter.collection === undefined || manifest.collection === filter.collection) &&
+    (filter.backupType === undefined || manifest.backup_type === filter.backupType)
+  );
+}
+
+/** Complete, as far as its manifest tells. */
+export function isGood(manifest: Manifest): boolean {
+  return manifest.status === 'completed';
+}
+
+function newestFirst(a: Manifest, b: Manifest): number {
+  if (a.created_at !== b.created_at) return a.created_at < b.created_at ? 1 : -1;
+  return a.backup_id < b.backup_id ? -1 : 1;
+}

@@ -1,0 +1,88 @@
+import { MARKER_KEY } from './archive/layout.ts';
+import { BackupError } from './kernel/errors.ts';
+import type { Platform } from './kernel/platform.ts';
+import { randomHex } from './kernel/random.ts';
+import type { Scratch } from './kernel/sorted-runs.ts';
+import { encodeMarker, FORMAT, type Marker, parseMarker } from './model/manifest.ts';
+import { formatInstant } from './model/time.ts';
+import type { SourceIdentity } from './sources/source.ts';
+import { onePiece, readObject, type Store } from './stores/store.ts';
+
+/** A store with what operations need around it: the handle that they receive. */
+export interface Repository {
+  readonly platform: Platform;
+  readonly store: Store;
+  /** Local scratch and cache: never needed to restore, may be lost at any time. */
+  readonly stateDirectory: string;
+}
+
+export function openRepository(platform: Platform, store: Store, stateDirectory: string): Repository {
+  return { platform, store, stateDirectory };
+}
+
+/** Where sorted runs go that do not fit in memory. */
+export async function openScratch(repository: Repository): Promise<Scratch> {
+  const { files } = repository.platform;
+  await files.makeDirectory(repository.stateDirectory, 0o700);
+  return { files, directory: repository.stateDirectory };
+}
+
+/** Null if the store has no marker. Throws MARKER_DAMAGED, FORMAT_UNKNOWN. */
+export async function readMarker(repository: Repository, signal?: AbortSignal): Promise<Marker | null> {
+  const { platform, store } = repository;
+  if ((await store.size(MARKER_KEY, signal)) === null) return null;
+  return parseMarker(platform.codec, await readObject(store, MARKER_KEY, signal));
+}
+
+/**
+ * Makes sure that this store takes backups of this source, before anything is written: its marker must name the same
+ * host and project (STORE_FOREIGN otherwise). A store without a marker must be empty. `adopt` accepts both.
+ * With `dryRun` nothing is written.
+ */
+export async function claimStore(
+  repository: Repository,
+  source: SourceIdentity,
+  options: { readonly adopt: boolean; readonly dryRun: boolean },
+  signal?: AbortSignal,
+): Promise<void> {
+  const { platform, store } = repository;
+  const marker = await readMarker(repository, signal);
+  if (marker !== null) {
+    const same = marker.source.host === source.host && marker.source.project === source.project;
+    if (same || options.adopt) return;
+    throw foreign(
+      `the store ${store.label} holds the backups of ${describe(marker.source)}, not of ${describe(source)}`,
+    );
+  }
+  if (!options.adopt && (await holdsAnything(store, signal))) {
+    throw foreign(`${store.label} holds other files and no backups of this tool`);
+  }
+  if (options.dryRun) return;
+  const bytes = encodeMarker(platform.codec, {
+    format: FORMAT,
+    repository_id: randomHex(platform.random, 16),
+    created_at: formatInstant(platform.clock.now()),
+    source: { host: source.host, project: source.project },
+  });
+  await store.put(MARKER_KEY, onePiece(bytes), signal);
+}
+
+async function holdsAnything(store: Store, signal?: AbortSignal): Promise<boolean> {
+  try {
+    for await (const _ of store.list('', signal)) return true;
+  } catch (thrown) {
+    if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
+  }
+  return false;
+}
+
+function foreign(message: string): BackupError {
+  return new BackupError('STORE_FOREIGN', message, {
+    kept: 'Nothing was written.',
+    cure: 'Choose another --store, or pass --adopt-store if these backups belong together.',
+  });
+}
+
+function describe(source: { host: string; project: string | null }): string {
+  return source.project === null ? source.host : `project ${source.project} on ${source.host}`;
+}
