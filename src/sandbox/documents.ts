@@ -1,0 +1,187 @@
+import type { Collection, SandboxDatabase, StoredDocument } from './database.ts';
+import type { Dice } from './dice.ts';
+import { errorAnswer, Refusal } from './message.ts';
+import type { Misbehaviour } from './misbehaviour.ts';
+import { type KeyBound, type PageOrder, Pages, type Wrapping } from './pages.ts';
+import { mergeMembers, reformatted } from './raw-json.ts';
+import { type Condition, Selections, type Sort } from './selection.ts';
+
+export interface DocumentQuery {
+  readonly conditions: readonly Condition[];
+  readonly sort: Sort | null;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+export interface DocumentPage {
+  /** Documents as they stand in the answer, separated by commas. */
+  readonly items: Uint8Array;
+  readonly count: number;
+  /** How many documents the query matches; null where the sandbox is told to keep it to itself. */
+  readonly total: number | null;
+}
+
+/** Reading and writing documents, the same for every dialect; the place where misbehaviour touches content. */
+export class Documents {
+  misbehaviour: Misbehaviour;
+  /** The documents that the last page of each collection held, for writers that aim at its edges. */
+  readonly lastPages = new Map<string, readonly number[]>();
+  /** True while somebody wants `lastPages` to be kept up to date. */
+  watchPages = false;
+  readonly #database: SandboxDatabase;
+  readonly #pages: Pages;
+  readonly #selections: Selections;
+  readonly #dice: Dice;
+  readonly #now: () => number;
+
+  constructor(database: SandboxDatabase, misbehaviour: Misbehaviour, dice: Dice, now: () => number) {
+    this.misbehaviour = misbehaviour;
+    this.#database = database;
+    this.#pages = new Pages(database);
+    this.#selections = new Selections(database);
+    this.#dice = dice;
+    this.#now = now;
+  }
+
+  /** The time of a write, ISO 8601 with microseconds. */
+  get time(): string {
+    return isoMicroseconds(this.#now());
+  }
+
+  newKey(): string {
+    return this.#dice.uuid();
+  }
+
+  /** The collection of this name, made where it is not there. */
+  open(name: string): Collection {
+    return (
+      this.#database.collection(name) ??
+      this.#database.createCollection({ name, tableId: this.#dice.uuid(), createdAt: this.time })
+    );
+  }
+
+  /** False if the key is taken. */
+  insert(collection: Collection, key: string, payload: Uint8Array, createdAt = this.time): boolean {
+    const data = this.misbehaviour.reformats ? reformatted(payload) : payload;
+    return this.#database.insert(collection, { key, data, createdAt, updatedAt: createdAt });
+  }
+
+  /** Writes a document that exists: its whole payload, or only the members that `payload` has. */
+  write(
+    collection: Collection,
+    document: StoredDocument,
+    payload: Uint8Array,
+    how: 'replace' | 'merge',
+  ): void {
+    const merged =
+      how === 'merge' || this.misbehaviour.putMerges ? mergeMembers(document.data, payload) : payload;
+    const data = this.misbehaviour.reformats ? reformatted(merged) : merged;
+    this.#database.replace(collection, { ...document, data, updatedAt: this.time });
+  }
+
+  delete(collection: Collection, document: StoredDocument): void {
+    this.#database.delete(collection, document);
+  }
+
+  /** The document with this key; refuses with 500 where it is one that cannot be served. */
+  find(collection: Collection, key: string): StoredDocument | undefined {
+    this.#refuseUnreadable(collection, [key]);
+    return this.#database.find(collection, key);
+  }
+
+  item(document: StoredDocument, wrapping: Wrapping): Uint8Array {
+    return this.#pages.item(document.sequence, wrapping);
+  }
+
+  page(collection: Collection, asked: DocumentQuery, wrapping: Wrapping): DocumentPage {
+    const { pageClamp, shuffleTies, unreadable } = this.misbehaviour;
+    const query = pageClamp > 0 ? { ...asked, limit: Math.min(asked.limit, pageClamp) } : asked;
+    const bounds = keyBounds(query.conditions);
+    const order = pageOrder(query.sort);
+    const needsKeys = shuffleTies || this.watchPages || unreadable[collection.name] !== undefined;
+    const page =
+      bounds === null || order === null || needsKeys
+        ? this.#selected(collection, query, wrapping)
+        : {
+            ...this.#pages.page(
+              collection,
+              { order, bounds, limit: query.limit, offset: query.offset },
+              wrapping,
+            ),
+            total: this.#pages.count(collection, bounds),
+          };
+    return { ...page, total: this.#toldTotal(page) };
+  }
+
+  #selected(collection: Collection, query: DocumentQuery, wrapping: Wrapping) {
+    const shuffle = (sequences: number[], start: number, end: number) =>
+      this.#dice.shuffle(sequences, start, end);
+    const all = this.#selections.select(
+      collection,
+      query.conditions,
+      query.sort,
+      this.misbehaviour.shuffleTies ? shuffle : null,
+    );
+    const sequences = all.slice(query.offset, query.offset + query.limit);
+    if (this.misbehaviour.unreadable[collection.name] !== undefined) {
+      this.#refuseUnreadable(
+        collection,
+        sequences.map((sequence) => this.#database.keyOf(sequence)),
+      );
+    }
+    if (this.watchPages) this.lastPages.set(collection.name, sequences);
+    const parts = sequences.flatMap((sequence, index) => [
+      ...(index > 0 ? [COMMA] : []),
+      this.#pages.item(sequence, wrapping),
+    ]);
+    return { items: Buffer.concat(parts), count: sequences.length, total: all.length };
+  }
+
+  #refuseUnreadable(collection: Collection, keys: readonly string[]): void {
+    const unreadable = this.misbehaviour.unreadable[collection.name];
+    if (unreadable?.some((key) => keys.includes(key))) {
+      throw new Refusal(errorAnswer(500, 'Internal Server Error'));
+    }
+  }
+
+  #toldTotal({ total, count }: { total: number; count: number }): number | null {
+    switch (this.misbehaviour.total) {
+      case 'exact':
+        return total;
+      case 'page':
+        return count;
+      case 'small':
+        return Math.max(0, total - 10);
+      case 'large':
+        return total + 10;
+      case 'missing':
+        return null;
+    }
+  }
+}
+
+const COMMA = Buffer.from(',');
+const SQL_OPERATORS = { $eq: '=', $gt: '>', $gte: '>=', $lt: '<', $lte: '<=' } as const;
+
+/** The conditions as bounds of the key that SQLite can apply; null if there are others. */
+function keyBounds(conditions: readonly Condition[]): KeyBound[] | null {
+  const bounds = conditions.flatMap(({ field, operator, operand }): KeyBound[] =>
+    field === null && operator !== '$in' && typeof operand === 'string'
+      ? [{ operator: SQL_OPERATORS[operator], key: operand }]
+      : [],
+  );
+  return bounds.length === conditions.length ? bounds : null;
+}
+
+function pageOrder(sort: Sort | null): PageOrder | null {
+  if (sort === null) return 'own';
+  if (sort.field !== null) return null;
+  return sort.descending ? 'key descending' : 'key';
+}
+
+/** `2025-01-09T15:30:00.123456Z` */
+export function isoMicroseconds(milliseconds: number): string {
+  const microseconds = Math.floor(milliseconds * 1000);
+  const text = new Date(Math.floor(microseconds / 1000)).toISOString();
+  return `${text.slice(0, 23)}${String(microseconds % 1000).padStart(3, '0')}Z`;
+}
