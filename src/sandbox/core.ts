@@ -7,10 +7,12 @@ import { DialectA } from './dialect-a.ts';
 import { DialectB, PROJECT_PREFIXES } from './dialect-b.ts';
 import { Dice } from './dice.ts';
 import { Documents } from './documents.ts';
+import { Faults } from './faults.ts';
 import { errorAnswer, jsonAnswer, Refusal, type SandboxRequest, type SandboxResponse } from './message.ts';
 import { GOOD_BEHAVIOUR, type Misbehaviour } from './misbehaviour.ts';
 import { payloadId } from './raw-json.ts';
 import { pathSegments, type Route } from './route.ts';
+import { Writer } from './writers.ts';
 
 export interface SandboxCoreOptions {
   /** Keeps everything in `sandbox.sqlite` there; in memory if left out. */
@@ -70,16 +72,21 @@ export class SandboxCore {
   readonly #dialects: readonly {
     route(request: SandboxRequest, segments: readonly string[]): Route | null;
   }[];
+  readonly #faults: Faults;
+  readonly #now: () => number;
+  #writers: readonly Writer[] = [];
   readonly #hooks: ((request: SandboxRequest) => void)[] = [];
 
   constructor(options: SandboxCoreOptions, { clock, random }: { clock: Clock; random: Random }) {
     const dice = new Dice(Buffer.from(random.bytes(4)).readUInt32LE());
     const now = () => clock.now();
+    this.#now = now;
+    this.#faults = new Faults(dice, now);
     this.apiKey = options.apiKey ?? `zdb_${randomHex(random, 16)}`;
     this.project = options.project ?? dice.uuid();
     this.#database = new SandboxDatabase(options.directory ?? null, options.rowOrder ?? 'newest');
-    const misbehaviour = { ...GOOD_BEHAVIOUR, ...options.misbehaviour };
-    this.#documents = new Documents(this.#database, misbehaviour, dice, now);
+    this.#documents = new Documents(this.#database, GOOD_BEHAVIOUR, dice, now);
+    this.misbehave(options.misbehaviour ?? {});
     this.#authentication = new Authentication(
       {
         apiKey: this.apiKey,
@@ -113,15 +120,18 @@ export class SandboxCore {
   handle(request: SandboxRequest): SandboxResponse {
     this.requests++;
     for (const hook of this.#hooks) hook(request);
+    const now = this.#now();
+    for (const writer of this.#writers) writer.act(now);
     const route = this.#route(request);
     const counted = `${request.method} ${route?.pattern ?? 'unknown path'}`;
     this.requestCounts.set(counted, (this.requestCounts.get(counted) ?? 0) + 1);
-    try {
-      return this.#answer(request, route);
-    } catch (error) {
-      if (error instanceof Refusal) return error.answer;
-      return errorAnswer(500, `Internal Server Error: ${String(error)}`);
-    }
+    const { faults, rateLimit, latencyMs } = this.#documents.misbehaviour;
+    const answer = () => this.#answer(request, route);
+    const response =
+      (rateLimit && this.#faults.overLimit(rateLimit)) ?? this.#faults.apply(request, faults, answer);
+    return latencyMs === 0
+      ? response
+      : { ...response, delivery: { ...response.delivery, delayMs: latencyMs } };
   }
 
   #route(request: SandboxRequest): Route | null {
@@ -146,9 +156,24 @@ export class SandboxCore {
     const answer = route.methods[request.method];
     if (answer === undefined) return errorAnswer(405, 'Method Not Allowed');
     const before = this.#database.changes;
-    const response = answer();
-    if (this.#database.changes !== before) this.writes++;
-    return response;
+    try {
+      if (route.name !== null) this.#refuseCollection(route.name);
+      return answer();
+    } catch (error) {
+      if (error instanceof Refusal) return error.answer;
+      return errorAnswer(500, `Internal Server Error: ${String(error)}`);
+    } finally {
+      if (this.#database.changes !== before) this.writes++;
+    }
+  }
+
+  #refuseCollection(name: string): void {
+    const { forbidden, vanishing } = this.#documents.misbehaviour;
+    if (forbidden.includes(name)) throw new Refusal(errorAnswer(403, `Access to ${name} denied`));
+    const left = vanishing[name];
+    if (left === undefined) return;
+    if (left <= 0) throw new Refusal(errorAnswer(404, `Table not found: ${name}`, 'TABLE_NOT_FOUND'));
+    this.misbehave({ vanishing: { ...vanishing, [name]: left - 1 } });
   }
 
   /** Called with each request before anything is done about it. What it changes is what the request will see. */
@@ -159,6 +184,11 @@ export class SandboxCore {
   /** Changes how it misbehaves from now on; what is left out stays as it is. */
   misbehave(change: Partial<Misbehaviour>): void {
     this.#documents.misbehaviour = { ...this.#documents.misbehaviour, ...change };
+    if (change.writers !== undefined) {
+      this.#writers = change.writers.map(
+        (plan) => new Writer(plan, this.#database, this.#documents, this.#now()),
+      );
+    }
   }
 
   /** Tells of every change of a document, whoever makes it. */
@@ -242,6 +272,10 @@ export class SandboxCore {
 
   async close(): Promise<void> {
     this.#database.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }
 

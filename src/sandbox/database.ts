@@ -203,9 +203,10 @@ export class SandboxDatabase {
     ) as { sequence: number; key: string; createdAt: string }[];
   }
 
-  /** The key of a document that is there. */
-  keyOf(sequence: number): string {
-    return this.get('select key from documents where sequence = :sequence', { sequence })!.key as string;
+  keyOf(sequence: number): string | undefined {
+    return this.get('select key from documents where sequence = :sequence', { sequence })?.key as
+      | string
+      | undefined;
   }
 
   /** Everything that is done inside is one transaction: much faster for thousands of changes. */

@@ -26,8 +26,6 @@ export class Documents {
   misbehaviour: Misbehaviour;
   /** The documents that the last page of each collection held, for writers that aim at its edges. */
   readonly lastPages = new Map<string, readonly number[]>();
-  /** True while somebody wants `lastPages` to be kept up to date. */
-  watchPages = false;
   readonly #database: SandboxDatabase;
   readonly #pages: Pages;
   readonly #selections: Selections;
@@ -98,7 +96,7 @@ export class Documents {
     const query = pageClamp > 0 ? { ...asked, limit: Math.min(asked.limit, pageClamp) } : asked;
     const bounds = keyBounds(query.conditions);
     const order = pageOrder(query.sort);
-    const needsKeys = shuffleTies || this.watchPages || unreadable[collection.name] !== undefined;
+    const needsKeys = shuffleTies || this.#watched(collection) || unreadable[collection.name] !== undefined;
     const page =
       bounds === null || order === null || needsKeys
         ? this.#selected(collection, query, wrapping)
@@ -111,6 +109,12 @@ export class Documents {
             total: this.#pages.count(collection, bounds),
           };
     return { ...page, total: this.#toldTotal(page) };
+  }
+
+  #watched(collection: Collection): boolean {
+    return this.misbehaviour.writers.some(
+      (plan) => plan.collection === collection.name && plan.actions?.includes('delete-edge'),
+    );
   }
 
   #selected(collection: Collection, query: DocumentQuery, wrapping: Wrapping) {
@@ -126,10 +130,10 @@ export class Documents {
     if (this.misbehaviour.unreadable[collection.name] !== undefined) {
       this.#refuseUnreadable(
         collection,
-        sequences.map((sequence) => this.#database.keyOf(sequence)),
+        sequences.map((sequence) => this.#database.keyOf(sequence)!),
       );
     }
-    if (this.watchPages) this.lastPages.set(collection.name, sequences);
+    if (this.#watched(collection)) this.lastPages.set(collection.name, sequences);
     const parts = sequences.flatMap((sequence, index) => [
       ...(index > 0 ? [COMMA] : []),
       this.#pages.item(sequence, wrapping),

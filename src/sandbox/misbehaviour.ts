@@ -1,5 +1,15 @@
+import type { WriterPlan } from './writers.ts';
+
 /** Everything that the sandbox can be told to do wrong. All of it is off in `GOOD_BEHAVIOUR`. */
 export interface Misbehaviour {
+  /** Every answer comes this much later; what a request does, it does before. */
+  readonly latencyMs: number;
+  /** What requests meet on their way; each meets the first that applies to it. */
+  readonly faults: readonly Fault[];
+  /** More requests than this within that time are answered with 429. */
+  readonly rateLimit: RateLimit | null;
+  /** Others who change documents between the requests. */
+  readonly writers: readonly WriterPlan[];
   /** Every page holds at most this many documents, whatever the limit; 0 for no such clamp. */
   readonly pageClamp: number;
   /** Ways of saying where a page starts that are silently ignored. */
@@ -21,6 +31,10 @@ export interface Misbehaviour {
 }
 
 export const GOOD_BEHAVIOUR: Misbehaviour = {
+  latencyMs: 0,
+  faults: [],
+  rateLimit: null,
+  writers: [],
   pageClamp: 0,
   ignoredPaging: [],
   shuffleTies: false,
@@ -31,3 +45,62 @@ export const GOOD_BEHAVIOUR: Misbehaviour = {
   putMerges: false,
   reformats: false,
 };
+
+export interface RateLimit {
+  readonly requests: number;
+  /** 60 if left out. */
+  readonly seconds?: number;
+  readonly retryAfter?: RetryAfter;
+}
+
+/** How a 429 says when to come again: in whole seconds (the default), as an HTTP date, not at all, or as this text. */
+export type RetryAfter = 'seconds' | 'date' | 'missing' | { readonly verbatim: string };
+
+/** Something that befalls single requests. */
+export type Fault = FaultScope & FaultEffect;
+
+interface FaultScope {
+  /** Chance that a request in question meets it; 1 if left out. */
+  readonly rate?: number;
+  /** It is over when so many requests met it; never, if left out. */
+  readonly times?: number;
+  /** Only requests whose `METHOD /path` matches; all, if left out. */
+  readonly on?: RegExp;
+}
+
+type FaultEffect =
+  | {
+      readonly kind: 'error';
+      /** 503 if left out. A 200 with an HTML body is a login page. */
+      readonly status?: number;
+      readonly body?: 'json' | 'html' | 'empty';
+      /** True: the request has done its work when the error is answered. */
+      readonly afterEffect?: boolean;
+    }
+  | {
+      /** The connection ends without an answer. */
+      readonly kind: 'lost';
+      readonly afterEffect?: boolean;
+    }
+  | {
+      readonly kind: 'too-many';
+      readonly retryAfter?: RetryAfter;
+      /** What `retryAfter` says; 1 if left out. */
+      readonly seconds?: number;
+    }
+  | {
+      /** The answer is shortened, in one of four ways of framing it (`Delivery` in message.ts). */
+      readonly kind: 'cut';
+      readonly framing: 'length' | 'chunked' | 'close' | 'gzip';
+    }
+  | {
+      /** Silence, before the answer or within its body; then the connection ends. */
+      readonly kind: 'stall';
+      readonly where: 'head' | 'body';
+      readonly ms: number;
+    }
+  | {
+      readonly kind: 'redirect';
+      /** Origin of another server; the path stays. */
+      readonly to: string;
+    };

@@ -24,8 +24,8 @@ export class Sandbox extends SandboxCore {
     return this.#server.url;
   }
 
-  async listen(host: string, port: number): Promise<void> {
-    this.#server = await listen((request) => this.handle(request), host, port);
+  async listen(clock: Clock, host: string, port: number): Promise<void> {
+    this.#server = await listen((request) => this.handle(request), clock, host, port);
   }
 
   /** Ends all connections and closes the file. */
@@ -37,9 +37,10 @@ export class Sandbox extends SandboxCore {
 
 /** Starts an embedded ZeroDB server: `docs/sandbox.md`. */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  const sandbox = new Sandbox(options, worldOf(options));
+  const world = worldOf(options);
+  const sandbox = new Sandbox(options, world);
   try {
-    await sandbox.listen(options.host ?? '127.0.0.1', options.port ?? 0);
+    await sandbox.listen(world.clock, options.host ?? '127.0.0.1', options.port ?? 0);
   } catch (error) {
     await sandbox.close();
     throw error;

@@ -1,28 +1,35 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import type { Clock } from '../kernel/clock.ts';
 import type { SandboxRequest, SandboxResponse } from './message.ts';
 
-/** Serves a core's answers over HTTP, and acts out what an answer's delivery says. */
+/** Serves a core's answers over HTTP, and acts out what their deliveries say. */
 export async function listen(
   handle: (request: SandboxRequest) => SandboxResponse,
+  clock: Clock,
   host: string,
   port: number,
 ): Promise<{ url: string; close(): Promise<void> }> {
+  const closing = new AbortController();
   const server = createServer({ keepAliveTimeout: 60_000 }, (message, response) => {
-    readBody(message).then(
-      (body) => send(response, handle(requestOf(message, body))),
-      () => response.destroy(),
-    );
+    readBody(message)
+      .then((body) =>
+        send(response, handle(requestOf(message, body)), (ms) => clock.sleep(ms, closing.signal)),
+      )
+      .catch(() => response.destroy());
   });
   await listening(server, host, port);
   const { address, family, port: actual } = server.address() as AddressInfo;
   return {
     url: `http://${family === 'IPv6' ? `[${address}]` : address}:${actual}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: async () => {
+      closing.abort();
+      const closed = promisify(server.close.bind(server))();
+      server.closeAllConnections();
+      await closed;
+    },
   };
 }
 
@@ -43,17 +50,64 @@ async function readBody(message: IncomingMessage): Promise<Uint8Array> {
 }
 
 function requestOf(message: IncomingMessage, body: Uint8Array): SandboxRequest {
-  const [path, query] = message.url!.split('?', 2);
+  const queryAt = message.url!.indexOf('?');
   return {
     method: message.method!,
-    path: path!,
-    query: new URLSearchParams(query),
+    path: queryAt < 0 ? message.url! : message.url!.slice(0, queryAt),
+    query: new URLSearchParams(queryAt < 0 ? '' : message.url!.slice(queryAt)),
     headers: message.headers as Record<string, string | undefined>,
     body,
   };
 }
 
-function send(response: ServerResponse, { status, headers, body }: SandboxResponse): void {
+type Sleep = (ms: number) => Promise<void>;
+
+/** A delivery without delay and fate is sent within the same turn of the event loop. */
+async function send(response: ServerResponse, answer: SandboxResponse, sleep: Sleep): Promise<void> {
+  const { status, headers, body, delivery } = answer;
+  if (delivery?.delayMs) await sleep(delivery.delayMs);
+  if (delivery?.fate !== undefined) return spoil(response, answer, sleep);
   response.writeHead(status, { ...headers, ...(status !== 204 && { 'content-length': body.length }) });
   response.end(body);
+}
+
+async function spoil(
+  response: ServerResponse,
+  { status, headers, body, delivery }: SandboxResponse,
+  sleep: Sleep,
+): Promise<void> {
+  const half = body.subarray(0, body.length >> 1);
+  const { fate, stallMs = 0 } = delivery!;
+  switch (fate) {
+    case 'cut-length':
+    case 'stall-body':
+      response.writeHead(status, { ...headers, 'content-length': body.length });
+      await flushed(response, half);
+      if (fate === 'stall-body') await sleep(stallMs);
+      break;
+    case 'cut-chunked':
+      response.writeHead(status, headers);
+      await flushed(response, half);
+      break;
+    case 'cut-close':
+      // without content-length and chunks, the end of the connection is the end of the body
+      response.removeHeader('transfer-encoding');
+      response.writeHead(status, { ...headers, connection: 'close' });
+      response.end(half);
+      return;
+    case 'cut-gzip': {
+      const zipped = gzipSync(body);
+      const cut = zipped.subarray(0, zipped.length >> 1);
+      response.writeHead(status, { ...headers, 'content-encoding': 'gzip', 'content-length': cut.length });
+      response.end(cut);
+      return;
+    }
+    case 'stall-head':
+      await sleep(stallMs);
+  }
+  response.socket?.end();
+}
+
+function flushed(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve) => response.write(bytes, () => resolve()));
 }
