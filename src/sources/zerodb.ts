@@ -1,0 +1,76 @@
+import type { Platform } from '../kernel/platform.ts';
+import { type ClientOptions, ZerodbClient } from '../zerodb/client.ts';
+import type { Dialect } from '../zerodb/dialect.ts';
+import { DialectA } from '../zerodb/dialect-a.ts';
+import { DialectB } from '../zerodb/dialect-b.ts';
+import { findDialect, type ProbeOptions } from '../zerodb/probe.ts';
+import type { CollectionPages, ListedCollection, SourceIdentity } from './source.ts';
+import type { Target, TargetCollection } from './target.ts';
+
+export interface ZerodbOptions extends ClientOptions, ProbeOptions {
+  /** Longest answer that is taken for a page of documents; 64 MiB if left out. A lone document may be longer. */
+  readonly pageBytesMax?: number;
+}
+
+const PAGE_BYTES_MAX = 64 << 20;
+
+/** A project of a ZeroDB server, to read and to write. Contacts the server to find out how to speak with it. */
+export async function openZerodbSource(
+  platform: Platform,
+  options: ZerodbOptions,
+  signal?: AbortSignal,
+): Promise<Target> {
+  const client = new ZerodbClient(platform, options);
+  const found = await findDialect(client, options, signal);
+  const pageBytesMax = options.pageBytesMax ?? PAGE_BYTES_MAX;
+  const dialect =
+    found.dialect === 'A'
+      ? new DialectA(client, pageBytesMax)
+      : new DialectB(client, found.prefix, pageBytesMax);
+  return new ZerodbSource(dialect, {
+    host: client.baseUrl.replace(/^https?:\/\//, ''),
+    project: options.project ?? null,
+    dialect: dialect.name,
+  });
+}
+
+class ZerodbSource implements Target {
+  readonly identity: SourceIdentity;
+  readonly #dialect: Dialect;
+
+  constructor(dialect: Dialect, identity: SourceIdentity) {
+    this.identity = identity;
+    this.#dialect = dialect;
+  }
+
+  listCollections(signal?: AbortSignal): Promise<readonly ListedCollection[] | null> {
+    return this.#dialect.listCollections(signal);
+  }
+
+  createCollection(collection: ListedCollection, signal?: AbortSignal): Promise<void> {
+    return this.#dialect.createCollection(collection, signal);
+  }
+
+  openCollection(collection: string): CollectionPages {
+    const dialect = this.#dialect;
+    return {
+      collection,
+      traits: dialect.pageTraits,
+      page: (query, signal) => dialect.page(collection, query, signal),
+    };
+  }
+
+  openTarget(collection: string): TargetCollection {
+    const dialect = this.#dialect;
+    return {
+      collection,
+      traits: dialect.targetTraits,
+      insert: (key, payload, signal) => dialect.insert(collection, key, payload, signal),
+      replace: (key, payload, signal) => dialect.replace(collection, key, payload, signal),
+      addressable: (key) => dialect.addressable(key),
+    };
+  }
+
+  /** Connections belong to the platform: there is nothing of its own to let go. */
+  async close(): Promise<void> {}
+}

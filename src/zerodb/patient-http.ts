@@ -1,0 +1,167 @@
+import type { Clock } from '../kernel/clock.ts';
+import { BackupError } from '../kernel/errors.ts';
+import { type Http, HttpFailure, type HttpRequest, type HttpResponse } from '../kernel/http.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Random } from '../kernel/random.ts';
+import type { Redaction } from '../kernel/redaction.ts';
+import { type Attempt, backoffMs, fraction, type Patience, withPatience } from '../kernel/retry.ts';
+import { messageOf } from './answers.ts';
+import type { Pace, TurnOutcome } from './pace.ts';
+
+/** No server may keep us waiting longer, whatever it asks for. */
+const RETRY_AFTER_MS_MAX = 120_000;
+
+/** What a server asks for is exceeded by up to this part, so that not all who wait come back at once. */
+const RETRY_AFTER_JITTER = 0.1;
+
+export interface PatientHttpWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly redaction: Redaction;
+}
+
+/**
+ * Http that keeps to the server's pace and tries again after temporary failures. A 429 and a connection that did not
+ * come about are always repeated, as the server did nothing; lost answers and 5xx only where the request is
+ * `repeatable`. When patience ends it throws a temporary BackupError: SOURCE_RATE_LIMITED, SOURCE_UNREACHABLE
+ * (the server has seen nothing of this request) or SOURCE_FAILED (it may have acted).
+ *
+ * For requests that are not repeatable a lost answer is an HttpFailure and a 5xx an answer, as in any Http.
+ */
+export class PatientHttp implements Http {
+  readonly #http: Http;
+  readonly #pace: Pace;
+  readonly #patience: Patience;
+  readonly #world: PatientHttpWorld;
+
+  constructor(http: Http, pace: Pace, patience: Patience, world: PatientHttpWorld) {
+    this.#http = http;
+    this.#pace = pace;
+    this.#patience = patience;
+    this.#world = world;
+  }
+
+  async request(request: HttpRequest): Promise<HttpResponse> {
+    const history = { attempts: 0, rateLimited: 0, mayHaveActed: false };
+    const attempt = async (): Promise<Attempt<HttpResponse>> => {
+      history.attempts++;
+      const turn = await this.#pace.turn(request.signal);
+      let outcome: TurnOutcome = 'abandoned';
+      try {
+        const response = await this.#http.request(request);
+        if (response.status === 429) {
+          const waitMs = this.#rateLimitWaitMs(response, ++history.rateLimited);
+          outcome = { waitMs };
+          this.#world.log.write(
+            'info',
+            `${hostOf(request)} asks for fewer requests: waiting ${seconds(waitMs)}`,
+          );
+          return { failure: rateLimited(request, response, history), waitMs, free: true };
+        }
+        outcome = isTemporary(response.status) ? 'failed' : 'accepted';
+        if (outcome === 'accepted' || !request.repeatable) return { done: response };
+        history.mayHaveActed = true;
+        const failure = keptFailing(
+          request,
+          history,
+          `answered ${response.status}: ${messageOf(response, this.#world.redaction)}`,
+        );
+        return this.#retry(failure, this.#askedWaitMs(response));
+      } catch (error) {
+        if (!(error instanceof HttpFailure)) throw error;
+        outcome = error.kind === 'too-large' ? 'accepted' : 'failed';
+        if (error.kind === 'too-large') throw error;
+        if (error.kind !== 'unreachable') {
+          if (!request.repeatable) throw error;
+          history.mayHaveActed = true;
+        }
+        return this.#retry(keptFailing(request, history, error.message, error));
+      } finally {
+        turn.end(outcome);
+      }
+    };
+    return await withPatience(this.#world, this.#patience, attempt, request.signal);
+  }
+
+  close(): Promise<void> {
+    return this.#http.close();
+  }
+
+  #retry(failure: BackupError, waitMs?: number): Attempt<never> {
+    this.#world.log.write('debug', failure.message);
+    return { failure, waitMs };
+  }
+
+  #rateLimitWaitMs(response: HttpResponse, rateLimited: number): number {
+    return this.#askedWaitMs(response) ?? backoffMs(this.#world.random, this.#patience, rateLimited + 1);
+  }
+
+  /** Undefined if the server did not say, or nothing that makes sense. */
+  #askedWaitMs(response: HttpResponse): number | undefined {
+    const asked = retryAfterMs(response.headers, this.#world.clock.now());
+    if (asked === undefined) return undefined;
+    const bounded = Math.max(this.#patience.delayMsFirst, Math.min(asked, RETRY_AFTER_MS_MAX));
+    return bounded * (1 + RETRY_AFTER_JITTER * fraction(this.#world.random));
+  }
+}
+
+/**
+ * The pause that `Retry-After` asks for, in seconds or as a date. A date is compared with the server's own clock
+ * where it tells its time, as ours may be wrong.
+ */
+export function retryAfterMs(headers: HttpResponse['headers'], now: number): number | undefined {
+  const value = headers['retry-after']?.trim();
+  if (value === undefined) return undefined;
+  if (/^\d+(\.\d+)?$/.test(value)) return 1000 * Number(value);
+  // only a real date: Date.parse takes almost anything that holds a number
+  const until = /[a-z]{3}/i.test(value) ? Date.parse(value) : Number.NaN;
+  if (Number.isNaN(until)) return undefined;
+  const serverNow = Date.parse(headers.date ?? '');
+  return Math.max(0, until - (Number.isNaN(serverNow) ? now : serverNow));
+}
+
+/** Whether a later attempt may well fare better. */
+function isTemporary(status: number): boolean {
+  return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505);
+}
+
+interface History {
+  readonly attempts: number;
+  readonly mayHaveActed: boolean;
+}
+
+function rateLimited(request: HttpRequest, response: HttpResponse, history: History): BackupError {
+  const asked = response.headers['retry-after'];
+  const wish = asked === undefined ? '' : `, last with Retry-After: ${asked}`;
+  const message = `${hostOf(request)} answered 429 to each of ${history.attempts} attempts${wish}`;
+  return new BackupError(history.mayHaveActed ? 'SOURCE_FAILED' : 'SOURCE_RATE_LIMITED', message, {
+    temporary: true,
+    cure: 'Wait until the rate limit of the plan allows requests again, or set a lower --rate-limit.',
+  });
+}
+
+function keptFailing(request: HttpRequest, history: History, what: string, cause?: HttpFailure): BackupError {
+  const unreachable = cause?.kind === 'unreachable';
+  const verb = unreachable ? 'cannot be reached' : 'failed';
+  const times = history.attempts === 1 ? '' : ` (attempt ${history.attempts})`;
+  return new BackupError(
+    unreachable && !history.mayHaveActed ? 'SOURCE_UNREACHABLE' : 'SOURCE_FAILED',
+    `${hostOf(request)} ${verb}${times}: ${what}`,
+    {
+      temporary: true,
+      cure: unreachable
+        ? 'Check the base URL and the network, then run the same command again.'
+        : 'Run the same command again later; if it persists, ask whoever runs the server.',
+      cause,
+    },
+  );
+}
+
+function hostOf(request: HttpRequest): string {
+  return new URL(request.url).host;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

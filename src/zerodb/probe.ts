@@ -1,0 +1,239 @@
+import { BackupError, toBackupError } from '../kernel/errors.ts';
+import type { HttpResponse } from '../kernel/http.ts';
+import { printable, truncated } from '../kernel/printable.ts';
+import { MEMBERS } from '../model/document.ts';
+import { errorFields, failureOf, isSuccess, messageOf } from './answers.ts';
+import type { ClientRequest, ZerodbClient } from './client.ts';
+import type { DialectName } from './dialect.ts';
+import { jsonParts } from './json-text.ts';
+import { scanList } from './pages.ts';
+
+/** Where answers of the probe are kept between runs. May forget at any time. */
+export interface ProbeMemory {
+  read(key: string): Promise<string | null>;
+  write(key: string, value: string): Promise<void>;
+}
+
+/** How a server is to be spoken to; `prefix` holds the names of the path down to `database`. */
+export type Found = { readonly dialect: 'A' } | { readonly dialect: 'B'; readonly prefix: readonly string[] };
+
+export interface ProbeOptions {
+  readonly project?: string;
+  /** Skips the search for the dialect. */
+  readonly dialect?: DialectName;
+  /** Path of dialect B down to `database`, with `{project}` where the project id goes; skips the search. */
+  readonly prefix?: string;
+  readonly memory?: ProbeMemory;
+}
+
+/** Prefixes of dialect B, the likeliest first (zerodb-protocol.md §2). */
+export const PREFIXES: readonly string[] = [
+  '/v1/projects/{project}/database',
+  '/api/v1/projects/{project}/database',
+  '/v1/public/{project}/database',
+  '/v1/public/projects/{project}/database',
+  '/api/v1/public/{project}/database',
+  '/api/v1/public/projects/{project}/database',
+  '/v1/public/zerodb/{project}/database',
+  '/v1/zerodb/{project}/database',
+  '/api/v1/zerodb/{project}/database',
+];
+
+const TASK = { task: 'open the server' };
+
+/**
+ * Finds out which dialect the server speaks, and under which path, with one cheap request for each possibility; what
+ * worked last time is tried first. A server that does not accept the credentials ends the search.
+ */
+export async function findDialect(
+  client: ZerodbClient,
+  options: ProbeOptions,
+  signal?: AbortSignal,
+): Promise<Found> {
+  const { dialect, project, prefix } = options;
+  if (dialect === 'A') return { dialect };
+  if (prefix !== undefined) return { dialect: 'B', prefix: prefixNames(prefix, project) };
+  if (dialect === 'B' && project === undefined) throw projectMissing();
+
+  const memory = new RememberedProbe(client, options);
+  const possible = possibilities(options);
+  const remembered = await memory.read(possible);
+  const found = await search(client, inOrder(possible, remembered), options, signal);
+  if (found !== remembered) await memory.write(found);
+  return found;
+}
+
+function possibilities({ project, dialect }: ProbeOptions): readonly Found[] {
+  const ofB = project === undefined ? [] : PREFIXES.map((prefix) => prefixNames(prefix, project));
+  const found: Found[] = ofB.map((prefix) => ({ dialect: 'B', prefix }));
+  return dialect === 'B' ? found : [...found, { dialect: 'A' }];
+}
+
+interface Probe {
+  readonly found: Found;
+  readonly request: Pick<ClientRequest, 'method' | 'path' | 'query' | 'body'>;
+  /** Whether an answer other than 401 and 403 shows that this is how to speak with the server. */
+  readonly accepts: (response: HttpResponse) => boolean;
+}
+
+function inOrder(possible: readonly Found[], remembered: Found | null): readonly Probe[] {
+  const first = remembered === null ? [] : [remembered];
+  const further = possible.filter((found) => found !== remembered);
+  return [
+    ...first.flatMap(probesOf),
+    ...further.flatMap((found) => probesOf(found).slice(0, 1)).filter(({ found }) => found.dialect === 'B'),
+    ...further.flatMap((found) => probesOf(found).slice(1)),
+    ...further.filter(({ dialect }) => dialect === 'A').flatMap(probesOf),
+  ];
+}
+
+function probesOf(found: Found): readonly Probe[] {
+  if (found.dialect === 'A') {
+    // far behind the end: whether the first document can be served does not matter here
+    const body = jsonParts('{"filters":{},"limit":1,"offset":1000000000}');
+    const request = { method: 'POST', path: ['collections', 'users', 'query'], body } as const;
+    return [{ found, request, accepts: speaksA }];
+  }
+  const { prefix } = found;
+  const query = { skip: 0, offset: 0, limit: 1 };
+  return [
+    { found, request: { method: 'GET', path: prefix }, accepts: isJson },
+    { found, request: { method: 'GET', path: [...prefix, 'tables'], query }, accepts: isList },
+  ];
+}
+
+async function search(
+  client: ZerodbClient,
+  probes: readonly Probe[],
+  options: ProbeOptions,
+  signal: AbortSignal | undefined,
+): Promise<Found> {
+  let failure: BackupError | null = null;
+  const refusals: string[] = [];
+  for (const [index, { found, request, accepts }] of probes.entries()) {
+    let response: HttpResponse;
+    try {
+      // the first request finds out whether the server is there at all, and may take its time
+      response = await client.send({ ...request, repeatable: true, brief: index > 0, signal }, TASK);
+    } catch (error) {
+      if (!(error instanceof BackupError) || error.code !== 'SOURCE_FAILED') throw error;
+      failure ??= error;
+      continue;
+    }
+    if (accepts(response)) return found;
+    if (response.status === 401 || response.status === 403) throw failureOf(response, client.about(TASK));
+    if (errorFields(response).code === 'PROJECT_NOT_FOUND') throw projectUnknown(options.project);
+    const message = messageOf(response, client.redaction);
+    refusals.push(
+      `${request.method} /${request.path.map(printable).join('/')} answered ${response.status}: ${message}`,
+    );
+  }
+  throw failure ?? dialectUnknown(client, refusals, options);
+}
+
+function isJson(response: HttpResponse): boolean {
+  if (!isSuccess(response)) return false;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(response.body).toString('utf8'));
+    return typeof value === 'object' && value !== null;
+  } catch {
+    return false;
+  }
+}
+
+function isList(response: HttpResponse): boolean {
+  if (!isSuccess(response)) return false;
+  try {
+    scanList(response.body, MEMBERS);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * A list; or an error about this very collection: a server that does not know the path says just `Not Found`. A 403
+ * does not end the search here, because it may be about the collection alone.
+ */
+function speaksA(response: HttpResponse): boolean {
+  if (isList(response) || response.status === 403) return true;
+  const text = Buffer.from(response.body).toString('utf8');
+  return response.status === 404 && /collection/i.test(text) && !text.includes('/collections');
+}
+
+/** The names of a prefix's path. */
+function prefixNames(prefix: string, project: string | undefined): readonly string[] {
+  const names = prefix.split('/').filter((name) => name !== '');
+  return names.map((name) => {
+    if (name !== '{project}') return decodeURIComponent(name);
+    if (project === undefined) throw projectMissing();
+    return project;
+  });
+}
+
+class RememberedProbe {
+  readonly #client: ZerodbClient;
+  readonly #memory: ProbeMemory | null;
+  readonly #key: string;
+
+  constructor(client: ZerodbClient, options: ProbeOptions) {
+    this.#client = client;
+    this.#memory = options.memory ?? null;
+    this.#key = JSON.stringify(['dialect', client.baseUrl, options.project ?? null]);
+  }
+
+  /** The one of the possibilities that worked last time. */
+  async read(possible: readonly Found[]): Promise<Found | null> {
+    try {
+      const text = (await this.#memory?.read(this.#key)) ?? null;
+      return possible.find((found) => JSON.stringify(found) === text) ?? null;
+    } catch (error) {
+      this.#note(error);
+      return null;
+    }
+  }
+
+  async write(found: Found): Promise<void> {
+    try {
+      await this.#memory?.write(this.#key, JSON.stringify(found));
+    } catch (error) {
+      this.#note(error);
+    }
+  }
+
+  /** Forgetting costs a few requests, no more. */
+  #note(error: unknown): void {
+    const { message } = toBackupError(error);
+    this.#client.platform.log.write('debug', `what the probe found out cannot be remembered: ${message}`);
+  }
+}
+
+function projectMissing(): BackupError {
+  return new BackupError('CONFIG_INVALID', 'the project id is missing', {
+    cure: 'Set ZERODB_PROJECT_ID, or use dialect A, which has no projects.',
+  });
+}
+
+function projectUnknown(project: string | undefined): BackupError {
+  const name = printable(truncated(project ?? '', 100));
+  return new BackupError('SOURCE_NOT_FOUND', `the server knows no project "${name}"`, {
+    object: name,
+    cure: 'Check ZERODB_PROJECT_ID, and that the credentials belong to this project.',
+  });
+}
+
+function dialectUnknown(
+  client: ZerodbClient,
+  refusals: readonly string[],
+  { project }: ProbeOptions,
+): BackupError {
+  const message = `no dialect of ZeroDB was recognised at ${client.baseUrl}: ${refusals[0] ?? 'nothing was tried'}`;
+  const more =
+    refusals.length > 1 ? `, and ${refusals.length - 1} further requests were refused as well` : '';
+  return new BackupError('SOURCE_DIALECT_UNKNOWN', message + more, {
+    cure:
+      project === undefined
+        ? 'Check the base URL, and set ZERODB_PROJECT_ID if the server has projects.'
+        : 'Check the base URL and the project id, or name the dialect with --dialect.',
+  });
+}

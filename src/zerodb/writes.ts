@@ -1,0 +1,59 @@
+import { BackupError } from '../kernel/errors.ts';
+import { HttpFailure, type HttpResponse } from '../kernel/http.ts';
+import { printable, truncated } from '../kernel/printable.ts';
+import type { WriteOutcome } from '../sources/target.ts';
+import { failureOf, isSuccess, isWebPage, saysExists } from './answers.ts';
+import type { ClientRequest, Task, ZerodbClient } from './client.ts';
+import { shownKey } from './document-name.ts';
+
+/** The document with this key, in words. */
+export function documentTask(verb: string, collection: string, key: Uint8Array | null): Task {
+  const name = key === null ? 'a document without key' : `document ${shownKey(key)}`;
+  return {
+    task: `${verb} ${name} of ${shownName(collection)}`,
+    object: `${collection}/${key && shownKey(key)}`,
+  };
+}
+
+export function shownName(collection: string): string {
+  return `collection "${printable(truncated(collection, 100))}"`;
+}
+
+/**
+ * Sends one insert or replacement. Whether it happened is certain after any answer below 500; after a lost answer,
+ * a 5xx or a web page it is in doubt.
+ */
+export async function write(client: ZerodbClient, request: ClientRequest, task: Task): Promise<WriteAnswer> {
+  let response: HttpResponse;
+  try {
+    response = await client.send({ ...request, wantBody: false }, task);
+  } catch (error) {
+    const lost =
+      error instanceof HttpFailure || (error instanceof BackupError && error.code === 'SOURCE_FAILED');
+    if (!lost) throw error;
+    return { kind: 'in-doubt', message: error.message };
+  }
+  const failure = () => failureOf(response, client.about(task));
+  if (response.status >= 500) return { kind: 'in-doubt', message: failure().message };
+  if (isSuccess(response)) {
+    if (!isWebPage(response)) return { kind: 'done' };
+    return { kind: 'in-doubt', message: `cannot ${task.task}: the server answered with an HTML page` };
+  }
+  return { kind: 'refused', response, failure };
+}
+
+export type WriteAnswer =
+  | Exclude<WriteOutcome, { kind: 'exists' }>
+  | { readonly kind: 'refused'; readonly response: HttpResponse; failure(): BackupError };
+
+/** What a refused insert means: the key is taken, or it failed. */
+export function insertOutcome(answer: WriteAnswer): WriteOutcome {
+  if (answer.kind !== 'refused') return answer;
+  if (saysExists(answer.response)) return { kind: 'exists' };
+  throw answer.failure();
+}
+
+export function replaceOutcome(answer: WriteAnswer): WriteOutcome {
+  if (answer.kind === 'refused') throw answer.failure();
+  return answer;
+}
