@@ -1,4 +1,23 @@
+import { DocumentSpans } from './document-spans.ts';
+import { JsonMalformed, unexpected } from './json-malformed.ts';
 import type { MemberNames } from './member-names.ts';
+import { decodedKey } from './strings.ts';
+import { type Piece, ValueEnd } from './value-end.ts';
+
+export { DocumentSpans, JsonMalformed };
+
+/** What may stand next in the text. */
+type Expected =
+  | 'key'
+  | 'key or end'
+  | 'colon'
+  | 'value'
+  | 'comma or end'
+  | 'document'
+  | 'document or end'
+  | 'comma or end of list'
+  | 'list or envelope'
+  | 'nothing';
 
 /**
  * Finds the documents in a server's answer, or in a block of an archive, without parsing them: where each starts
@@ -14,35 +33,21 @@ import type { MemberNames } from './member-names.ts';
  */
 export class DocumentScanner {
   readonly spans: DocumentSpans;
-  lineBreaks = 0;
   /** Where values of envelope members stand, two numbers a name; end 0 where a member is absent. */
   readonly envelopeSpans: Uint32Array;
 
   readonly #members: MemberNames;
-  readonly #envelope: MemberNames | null;
-  readonly #listNames: number;
+  readonly #envelope: { names: MemberNames; listNames: number } | null;
+  readonly #value = new ValueEnd();
 
   #at = 0;
-  #depth = 0;
-  #brackets = new Uint8Array(64);
-  /** Depth at which documents stand; −1 while the list has not been met. */
-  #itemDepth = -1;
-  /** Depth whose keys are looked at; −1 where the current document is not an object. */
-  #memberDepth = -1;
-  #list: 'ahead' | 'inside' | 'done' = 'ahead';
-  #item: 'none' | 'open' | 'closed' = 'none';
-  #itemStart = 0;
-  #itemEnd = 0;
-  #afterComma = false;
-  #expect: 'key' | 'key or end' | 'colon' | 'value' | 'comma or end' = 'key or end';
-  /** Index of the member whose value is being read; −1 if nobody asked for it. */
+  #expected: Expected;
+  #list: 'ahead' | 'inside the envelope' | 'alone' | 'done' = 'ahead';
+  #inDocument = false;
+  #documentStart = 0;
+  /** Index of the member whose key was read last; −1 if nobody asked for it. */
   #member = -1;
-  #memberStart = -1;
-  #inString = false;
-  #stringStart = 0;
-  #stringEscaped = false;
-  #escapePending = false;
-  #topDone = false;
+  #lineBreaks = 0;
 
   /**
    * @param members names looked out for in each document; their spans land in `spans`
@@ -52,408 +57,188 @@ export class DocumentScanner {
    */
   constructor(members: MemberNames, envelope: { names: MemberNames; listNames: number } | null) {
     this.#members = members;
-    this.#envelope = envelope?.names ?? null;
-    this.#listNames = envelope?.listNames ?? 0;
+    this.#envelope = envelope;
     this.envelopeSpans = new Uint32Array(2 * (envelope?.names.count ?? 0));
     this.spans = new DocumentSpans(members.count);
-    if (envelope === null) {
-      this.#itemDepth = 0;
-      this.#list = 'inside';
-    }
+    this.#expected = envelope === null ? 'document or end' : 'list or envelope';
+  }
+
+  get lineBreaks(): number {
+    return this.#lineBreaks + this.#value.lineBreaks;
   }
 
   /** True if the lines ended with a comma: more documents follow in the next block. */
   get endsWithComma(): boolean {
-    return this.#afterComma;
+    return this.#expected === 'document';
   }
 
   /** Goes on to `end`. `bytes` may be another buffer than last time, with the same content up to the old end. */
   advance(bytes: Uint8Array, end: number): void {
+    const piece: Piece = { bytes, words: new DataView(bytes.buffer, bytes.byteOffset, end), end };
+    // what every byte touches is kept in local variables: fields would halve the rate
+    const value = this.#value;
     let at = this.#at;
+    let expected = this.#expected;
+    let inDocument = this.#inDocument;
+    let member = this.#member;
+
     while (at < end) {
-      if (this.#inString) {
-        at = this.#skipString(bytes, at, end);
-        continue;
-      }
-      const watched = this.#memberDepth >= 0 ? this.#memberDepth : this.#itemDepth;
-      if (watched >= 0 && this.#depth > watched) {
-        at = this.#skipUnwatched(bytes, at, end, watched);
-        continue;
-      }
-      switch (bytes[at]) {
-        case 0x20: // white space
-        case 0x09:
-          at++;
-          break;
-        case 0x0a: // line breaks
-        case 0x0d:
-          if (this.#item === 'open') {
-            bytes[at] = 0x20;
-            this.lineBreaks++;
-          }
-          at++;
-          break;
-        case 0x22: // "
-          this.#beginToken(at);
-          this.#inString = true;
-          this.#stringStart = ++at;
-          this.#stringEscaped = false;
-          break;
-        case 0x5b: // [
-        case 0x7b: // {
-          this.#open(bytes[at]!, at);
-          at++;
-          break;
-        case 0x5d: // ]
-        case 0x7d: // }
-          this.#close(bytes[at]!, at);
-          at++;
-          break;
-        case 0x2c: // ,
-          this.#comma(at);
-          at++;
-          break;
-        case 0x3a: // :
-          if (this.#expect !== 'colon' || this.#depth !== this.#memberDepth) throw unexpected(':', at);
-          this.#expect = 'value';
-          at++;
-          break;
-        default: {
-          const resumed = this.#continuesScalar(at);
-          if (!resumed) this.#beginToken(at);
-          at = runEnd(SCALAR_ENDS, bytes, at, end);
-          this.#endScalar(at);
+      const byte = bytes[at]!;
+      if (byte === 0x20 || (byte <= 0x0d && isWhiteSpace(byte))) {
+        if (inDocument && byte !== 0x20 && byte !== 0x09) {
+          bytes[at] = 0x20;
+          this.#lineBreaks++;
         }
+        at++;
+        continue;
+      }
+      if (expected === 'key' || expected === 'key or end') {
+        if (byte === QUOTE) {
+          const keyEnd = value.findOfString(piece, at);
+          if (keyEnd < 0) break;
+          const names = inDocument ? this.#members : this.#envelope!.names;
+          member = value.escaped
+            ? findEscaped(names, bytes, at, keyEnd)
+            : names.find(bytes, at + 1, keyEnd - 1);
+          at = keyEnd;
+          expected = 'colon';
+          if (at < end && bytes[at] === COLON) {
+            at++;
+            expected = 'value';
+          }
+          continue;
+        }
+        if (byte !== 0x7d || expected === 'key') throw unexpected('something that is no key', at);
+        expected = this.#endObject(inDocument, ++at);
+        inDocument = false;
+      } else if (expected === 'value') {
+        if (!inDocument && byte === 0x5b && this.#beginsList(member)) {
+          expected = 'document or end';
+          at++;
+          continue;
+        }
+        const valueEnd = value.find(piece, at, inDocument);
+        if (valueEnd < 0) break;
+        if (member >= 0) this.#setMember(inDocument, member, at, valueEnd);
+        at = valueEnd;
+        expected = 'comma or end';
+        if (at < end && bytes[at] === COMMA) {
+          at++;
+          expected = 'key';
+        }
+      } else if (expected === 'comma or end') {
+        if (byte === COMMA) {
+          expected = 'key';
+          at++;
+        } else if (byte === 0x7d) {
+          expected = this.#endObject(inDocument, ++at);
+          inDocument = false;
+        } else {
+          throw unexpected('something else than a comma or a closing brace', at);
+        }
+      } else if (expected === 'colon') {
+        if (byte !== COLON) throw unexpected('something else than a colon', at);
+        expected = 'value';
+        at++;
+      } else if (expected === 'comma or end of list') {
+        if (byte === COMMA) expected = 'document';
+        else expected = this.#endList(byte, at);
+        at++;
+      } else if (expected === 'document' || expected === 'document or end') {
+        if (byte === 0x7b) {
+          this.#documentStart = at;
+          inDocument = true;
+          expected = 'key or end';
+          at++;
+        } else if (byte === 0x5d && expected === 'document or end') {
+          expected = this.#endList(byte, at);
+          at++;
+        } else {
+          const valueEnd = value.find(piece, at, true);
+          if (valueEnd < 0) break;
+          this.spans.add(at, valueEnd);
+          at = valueEnd;
+          expected = 'comma or end of list';
+        }
+      } else if (expected === 'list or envelope') {
+        if (byte === 0x5b) {
+          expected = 'document or end';
+          this.#list = 'alone';
+        } else if (byte === 0x7b) {
+          expected = 'key or end';
+        } else {
+          throw new JsonMalformed('the answer is not a list of documents', at);
+        }
+        at++;
+      } else {
+        throw unexpected('text after the end', at);
       }
     }
     this.#at = at;
+    this.#expected = expected;
+    this.#inDocument = inDocument;
+    this.#member = member;
   }
 
   /** Call once after the last byte: throws JsonMalformed where the text is not whole. */
   finish(): void {
-    if (this.#inString) throw new JsonMalformed('the text ends inside a string', this.#at);
-    if (this.#depth > 0) throw new JsonMalformed('the text ends inside brackets', this.#at);
-    if (this.#envelope === null) {
-      if (this.#item !== 'none') this.#endItem();
-      return;
+    if (this.#value.isOpen) {
+      const end = this.#value.endOfText;
+      if (this.#envelope === null && !this.#inDocument && end > 0) {
+        this.spans.add(this.#at, end);
+        this.#expected = 'comma or end of list';
+        return;
+      }
+      throw new JsonMalformed('the text ends inside a value', this.#at);
     }
-    if (!this.#topDone) throw new JsonMalformed('the text is empty', this.#at);
+    if (this.#envelope === null && !this.#inDocument) return;
+    if (this.#expected === 'list or envelope') throw new JsonMalformed('the text is empty', this.#at);
+    if (this.#expected !== 'nothing') throw new JsonMalformed('the text ends inside brackets', this.#at);
     if (this.#list === 'ahead')
       throw new JsonMalformed('there is no list of documents in the answer', this.#at);
   }
 
-  #skipString(bytes: Uint8Array, from: number, end: number): number {
-    let at = from;
-    if (this.#escapePending) {
-      if (bytes[at] === 0x0a) throw new JsonMalformed('a string holds a raw line feed', at);
-      this.#escapePending = false;
-      at++;
-    }
-    for (;;) {
-      at = runEnd(STRING_STOPS, bytes, at, end);
-      if (at === end) return at;
-      const byte = bytes[at];
-      if (byte === 0x22) {
-        this.#inString = false;
-        this.#endString(bytes, at);
-        return at + 1;
-      }
-      if (byte === 0x0a) throw new JsonMalformed('a string holds a raw line feed', at);
-      this.#stringEscaped = true;
-      if (++at === end) {
-        this.#escapePending = true;
-        return at;
-      }
-      if (bytes[at] === 0x0a) throw new JsonMalformed('a string holds a raw line feed', at);
-      at++;
-    }
+  #beginsList(member: number): boolean {
+    if (this.#list !== 'ahead' || member < 0 || member >= this.#envelope!.listNames) return false;
+    this.#list = 'inside the envelope';
+    return true;
   }
 
-  /** The inside of values that nobody asked for: only strings and brackets matter. */
-  #skipUnwatched(bytes: Uint8Array, from: number, end: number, watched: number): number {
-    let at = from;
-    for (;;) {
-      at = runEnd(UNWATCHED_STOPS, bytes, at, end);
-      if (at === end) return at;
-      const byte = bytes[at]!;
-      if (byte === 0x22) {
-        this.#inString = true;
-        this.#stringStart = at + 1;
-        this.#stringEscaped = false;
-        at = this.#skipString(bytes, at + 1, end);
-        if (this.#inString) return at;
-      } else if (byte === 0x5b || byte === 0x7b) {
-        this.#push(byte);
-        at++;
-      } else if (byte === 0x5d || byte === 0x7d) {
-        this.#pop(byte, at);
-        at++;
-        if (this.#depth === watched) {
-          this.#endValue(at);
-          return at;
-        }
-      } else {
-        if (this.#item === 'open') {
-          bytes[at] = 0x20;
-          this.lineBreaks++;
-        }
-        at++;
-      }
+  #endList(byte: number, at: number): Expected {
+    if (byte !== 0x5d || this.#envelope === null) {
+      throw unexpected('something else than a comma or the end of the list', at);
     }
+    const next = this.#list === 'alone' ? 'nothing' : 'comma or end';
+    this.#list = 'done';
+    return next;
   }
 
-  /** A value (or key) starts at `at`, at the depth of documents, of their members, or of the envelope. */
-  #beginToken(at: number): void {
-    if (this.#depth === this.#itemDepth) {
-      if (this.#item !== 'none') throw new JsonMalformed('two documents without a comma between them', at);
-      this.#item = 'open';
-      this.#afterComma = false;
-      this.#itemStart = at;
-      this.spans.begin();
-    } else if (this.#depth === this.#memberDepth) {
-      if (this.#expect === 'value') {
-        this.#memberStart = at;
-        this.#expect = 'comma or end';
-      } else if (this.#expect !== 'key' && this.#expect !== 'key or end') {
-        throw new JsonMalformed('a value where none may stand', at);
-      }
+  #endObject(isDocument: boolean, end: number): Expected {
+    if (!isDocument) return 'nothing';
+    this.spans.add(this.#documentStart, end);
+    return 'comma or end of list';
+  }
+
+  #setMember(inDocument: boolean, member: number, start: number, end: number): void {
+    if (inDocument) {
+      this.spans.setMember(member, start, end);
     } else {
-      throw new JsonMalformed('the answer is not a list of documents', at);
+      this.envelopeSpans[2 * member] = start;
+      this.envelopeSpans[2 * member + 1] = end;
     }
-  }
-
-  #open(bracket: number, at: number): void {
-    if (this.#depth === 0 && this.#envelope !== null) {
-      if (this.#topDone) throw unexpected('text after the end', at);
-      this.#push(bracket);
-      if (bracket === 0x5b) {
-        this.#itemDepth = 1;
-        this.#list = 'inside';
-      } else {
-        this.#memberDepth = 1;
-        this.#expect = 'key or end';
-      }
-      return;
-    }
-    const inKeyPosition = this.#depth === this.#memberDepth && this.#expect !== 'value';
-    if (inKeyPosition) throw unexpected('a bracket', at);
-    const atItems = this.#depth === this.#itemDepth;
-    this.#beginToken(at);
-    this.#push(bracket);
-    if (atItems) {
-      if (bracket === 0x7b) {
-        this.#memberDepth = this.#depth;
-        this.#expect = 'key or end';
-        this.#member = -1;
-      }
-    } else if (this.#list === 'ahead' && bracket === 0x5b && this.#depth === 2) {
-      if (this.#member >= 0 && this.#member < this.#listNames) {
-        this.#list = 'inside';
-        this.#itemDepth = 2;
-        this.#memberDepth = -1;
-        this.#afterComma = false;
-      }
-    }
-  }
-
-  #close(bracket: number, at: number): void {
-    if (this.#depth === this.#itemDepth) {
-      // the bracket that closes the list
-      if (this.#item !== 'none') this.#endItem();
-      else if (this.#afterComma) throw unexpected('a closing bracket after a comma', at);
-      this.#pop(bracket, at);
-      this.#list = 'done';
-      this.#itemDepth = -1;
-      if (this.#depth === 0) {
-        this.#topDone = true;
-      } else {
-        this.#memberDepth = 1;
-        this.#expect = 'comma or end';
-        this.#member = -1;
-      }
-      return;
-    }
-    if (this.#depth !== this.#memberDepth) throw unexpected('a closing bracket', at);
-    if (this.#expect !== 'key or end' && this.#expect !== 'comma or end') {
-      throw unexpected('a closing bracket', at);
-    }
-    this.#pop(bracket, at);
-    this.#memberDepth = -1;
-    if (this.#depth === this.#itemDepth) this.#closeItem(at + 1);
-    else this.#topDone = true;
-  }
-
-  #comma(at: number): void {
-    if (this.#depth === this.#itemDepth) {
-      if (this.#item === 'none') throw unexpected('a comma', at);
-      this.#endItem();
-      this.#afterComma = true;
-    } else if (this.#depth === this.#memberDepth && this.#expect === 'comma or end') {
-      this.#expect = 'key';
-      this.#member = -1;
-    } else {
-      throw unexpected('a comma', at);
-    }
-  }
-
-  #endString(bytes: Uint8Array, quoteAt: number): void {
-    if (this.#depth !== this.#memberDepth || this.#expect === 'comma or end') {
-      this.#endValue(quoteAt + 1);
-      return;
-    }
-    // a key
-    const names = this.#itemDepth < 0 ? this.#envelope! : this.#members;
-    this.#member = this.#stringEscaped
-      ? names.names.indexOf(unescapedKey(bytes, this.#stringStart, quoteAt))
-      : names.find(bytes, this.#stringStart, quoteAt);
-    this.#expect = 'colon';
-  }
-
-  /** A number or literal that the last piece of the buffer cut in two goes on at `at`. */
-  #continuesScalar(at: number): boolean {
-    return this.#at === at && this.#scalarEnd === at && at > 0;
-  }
-  #scalarEnd = 0;
-
-  #endScalar(at: number): void {
-    this.#scalarEnd = at;
-    if (this.#depth === this.#memberDepth && this.#expect !== 'comma or end') {
-      throw new JsonMalformed('a key that is not a string', at);
-    }
-    this.#endValue(at);
-  }
-
-  /** The value that stands at the watched depth ends before `at`. */
-  #endValue(at: number): void {
-    if (this.#depth === this.#itemDepth) {
-      this.#closeItem(at);
-    } else if (this.#depth === this.#memberDepth && this.#member >= 0) {
-      if (this.#itemDepth < 0) {
-        this.envelopeSpans[2 * this.#member] = this.#memberStart;
-        this.envelopeSpans[2 * this.#member + 1] = at;
-      } else {
-        this.spans.setMember(this.#member, this.#memberStart, at);
-      }
-    }
-  }
-
-  #closeItem(end: number): void {
-    this.#item = 'closed';
-    this.#itemEnd = end;
-  }
-
-  #endItem(): void {
-    this.spans.finish(this.#itemStart, this.#itemEnd);
-    this.#item = 'none';
-  }
-
-  #push(bracket: number): void {
-    if (this.#depth === this.#brackets.length) {
-      const wider = new Uint8Array(2 * this.#brackets.length);
-      wider.set(this.#brackets);
-      this.#brackets = wider;
-    }
-    this.#brackets[this.#depth++] = bracket;
-  }
-
-  #pop(bracket: number, at: number): void {
-    // in ASCII a closing bracket is its opening one plus two
-    if (this.#depth === 0 || this.#brackets[this.#depth - 1] !== bracket - 2) {
-      throw unexpected('a closing bracket', at);
-    }
-    this.#depth--;
   }
 }
 
-/** Where documents and some of their members stand in a buffer; ends are exclusive. */
-export class DocumentSpans {
-  count = 0;
-  readonly #stride: number;
-  #values: Uint32Array;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
 
-  constructor(memberCount: number) {
-    this.#stride = 2 + 2 * memberCount;
-    this.#values = new Uint32Array(64 * this.#stride);
-  }
-
-  start(index: number): number {
-    return this.#values[index * this.#stride]!;
-  }
-  end(index: number): number {
-    return this.#values[index * this.#stride + 1]!;
-  }
-  memberStart(index: number, member: number): number {
-    return this.#values[index * this.#stride + 2 + 2 * member]!;
-  }
-  /** 0 if the document has no such member, or is not an object. */
-  memberEnd(index: number, member: number): number {
-    return this.#values[index * this.#stride + 3 + 2 * member]!;
-  }
-  hasMember(index: number, member: number): boolean {
-    return this.memberEnd(index, member) !== 0;
-  }
-
-  /** The scanner's own: a document starts; its spans are not known yet. */
-  begin(): void {
-    const base = this.count * this.#stride;
-    if (base + this.#stride > this.#values.length) {
-      const wider = new Uint32Array(2 * this.#values.length);
-      wider.set(this.#values);
-      this.#values = wider;
-    }
-    this.#values.fill(0, base, base + this.#stride);
-  }
-  setMember(member: number, start: number, end: number): void {
-    const base = this.count * this.#stride + 2 + 2 * member;
-    this.#values[base] = start;
-    this.#values[base + 1] = end;
-  }
-  finish(start: number, end: number): void {
-    const base = this.count * this.#stride;
-    this.#values[base] = start;
-    this.#values[base + 1] = end;
-    this.count++;
-  }
+function isWhiteSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
-export class JsonMalformed extends Error {
-  override readonly name = 'JsonMalformed';
-  /** Byte at which it was noticed. */
-  readonly at: number;
-  constructor(message: string, at: number) {
-    super(message);
-    this.at = at;
-  }
-}
-
-function unexpected(what: string, at: number): JsonMalformed {
-  return new JsonMalformed(`${what} where none may stand`, at);
-}
-
-function unescapedKey(bytes: Uint8Array, start: number, end: number): string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset + start - 1, end - start + 2).toString('utf8');
-  try {
-    return JSON.parse(text) as string;
-  } catch {
-    return ''; // an invalid escape: no name that anybody looks for
-  }
-}
-
-function stops(characters: string): Uint8Array {
-  const table = new Uint8Array(256);
-  for (const character of characters) table[character.charCodeAt(0)] = 1;
-  return table;
-}
-const STRING_STOPS = stops('"\\\n');
-const UNWATCHED_STOPS = stops('"[]{}\r\n');
-const SCALAR_ENDS = stops('"[]{}:, \t\r\n');
-
-/**
- * First position from `from` on whose byte is in the table; `end` if there is none. The table comes as a parameter
- * because V8 reads a module's constant anew for every byte, which halves the rate of the whole scan.
- */
-function runEnd(table: Uint8Array, bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end && table[bytes[at]!] === 0) at++;
-  return at;
+/** `start` and `end` enclose the quotes. */
+function findEscaped(names: MemberNames, bytes: Uint8Array, start: number, end: number): number {
+  const key = decodedKey(bytes, start, end);
+  return names.find(key, 0, key.length);
 }

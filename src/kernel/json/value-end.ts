@@ -1,0 +1,140 @@
+import { findInString, findOutsideString } from './byte-search.ts';
+import { JsonMalformed, unexpected } from './json-malformed.ts';
+
+/** A buffer as far as it is filled. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  /** The same memory, from byte 0 to `end`. */
+  readonly words: DataView;
+  readonly end: number;
+}
+
+/**
+ * Finds where a JSON value ends, in one piece or in several. One value at a time: as long as the answer is −1, the
+ * same question must be asked again, with a buffer that is filled further.
+ */
+export class ValueEnd {
+  /** Line breaks outside strings that became spaces. */
+  lineBreaks = 0;
+  /** Whether the last string had an escape in it. */
+  escaped = false;
+
+  /** Where to go on in the value that is not at its end yet; 0 if there is none. */
+  #goOnAt = 0;
+  #isScalar = false;
+  #inString = false;
+  #brackets = new Uint8Array(64);
+  #depth = 0;
+
+  /** Whether a value was begun and its end not found. */
+  get isOpen(): boolean {
+    return this.#goOnAt !== 0;
+  }
+  /** Where the open value ends if the text does: only a number or a literal can; otherwise −1. */
+  get endOfText(): number {
+    return this.#isScalar ? this.#goOnAt : -1;
+  }
+
+  /**
+   * Position behind the value that starts at `start`, or −1 if the piece ends first (also behind a number: another
+   * digit may follow). Where `spaced`, line breaks between the tokens inside become spaces.
+   */
+  find(piece: Piece, start: number, spaced: boolean): number {
+    const first = piece.bytes[start]!;
+    if (first === 0x22) return this.findOfString(piece, start);
+    if (first === 0x7b || first === 0x5b) return this.#findOfBrackets(piece, start, spaced);
+    return this.#findOfScalar(piece, start);
+  }
+
+  /** The same for a value that is known to be a string. */
+  findOfString({ bytes, words, end }: Piece, start: number): number {
+    let at = this.#goOnAt;
+    if (at === 0) {
+      at = start + 1;
+      this.escaped = false;
+    }
+    for (;;) {
+      at = findInString(words, at, end);
+      if (at === end) break;
+      const byte = bytes[at];
+      if (byte === 0x22) {
+        this.#goOnAt = 0;
+        return at + 1;
+      }
+      if (byte === 0x0a) throw new JsonMalformed('a string holds a raw line feed', at);
+      this.escaped = true;
+      if (at + 1 === end) break;
+      // a line feed after the backslash is left for the next search to find
+      at += bytes[at + 1] === 0x0a ? 1 : 2;
+    }
+    this.#goOnAt = at;
+    return -1;
+  }
+
+  #findOfBrackets(piece: Piece, start: number, spaced: boolean): number {
+    const { bytes, words, end } = piece;
+    let at = start;
+    if (!this.#inString && this.#goOnAt !== 0) {
+      at = this.#goOnAt;
+      this.#goOnAt = 0;
+    }
+    for (;;) {
+      if (this.#inString) {
+        at = this.findOfString(piece, at);
+        if (at < 0) return -1;
+        this.#inString = false;
+      }
+      at = findOutsideString(words, at, end);
+      if (at === end) {
+        this.#goOnAt = at;
+        return -1;
+      }
+      const byte = bytes[at]!;
+      if (byte === 0x22) {
+        this.#inString = true;
+        continue;
+      }
+      if (byte === 0x7b || byte === 0x5b) {
+        this.#open(byte);
+      } else if (byte === 0x7d || byte === 0x5d) {
+        // in ASCII a closing bracket is its opening one plus two
+        if (this.#brackets[--this.#depth] !== byte - 2) throw unexpected('a closing bracket', at);
+        if (this.#depth === 0) return at + 1;
+      } else if (spaced) {
+        bytes[at] = 0x20;
+        this.lineBreaks++;
+      }
+      at++;
+    }
+  }
+
+  #open(bracket: number): void {
+    if (this.#depth === this.#brackets.length) {
+      const wider = new Uint8Array(2 * this.#brackets.length);
+      wider.set(this.#brackets);
+      this.#brackets = wider;
+    }
+    this.#brackets[this.#depth++] = bracket;
+  }
+
+  #findOfScalar({ bytes, end }: Piece, start: number): number {
+    const at = runEnd(SCALAR_BYTES, bytes, this.#goOnAt || start, end);
+    if (at === start) throw unexpected('a character that begins no value', at);
+    this.#isScalar = at === end;
+    this.#goOnAt = this.#isScalar ? at : 0;
+    return this.#isScalar ? -1 : at;
+  }
+}
+
+/** Digits, letters and the signs of numbers: also NaN and Infinity, which some servers send, are kept as sent. */
+const SCALAR_BYTES = new Uint8Array(256);
+for (const byte of Buffer.from('+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz')) {
+  SCALAR_BYTES[byte] = 1;
+}
+
+/** The table comes as a parameter because V8 reads a module's constant anew for every byte. */
+function runEnd(table: Uint8Array, bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && table[bytes[at]!] === 1) at++;
+  return at;
+}
