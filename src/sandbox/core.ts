@@ -27,7 +27,7 @@ export interface SandboxCoreOptions {
   readonly keyHeader?: 'both' | 'x-api-key' | 'bearer';
   /** Lets clients log in with a password as well. */
   readonly login?: LoginOptions;
-  /** Random if left out. */
+  /** If left out, the one that the directory had last time, else a random UUID. */
   readonly project?: string;
   /** Where dialect B is served; the first of PROJECT_PREFIXES if left out. */
   readonly prefixes?: readonly string[];
@@ -83,8 +83,8 @@ export class SandboxCore {
     this.#now = now;
     this.#faults = new Faults(dice, now);
     this.apiKey = options.apiKey ?? `zdb_${randomHex(random, 16)}`;
-    this.project = options.project ?? dice.uuid();
     this.#database = new SandboxDatabase(options.directory ?? null, options.rowOrder ?? 'newest');
+    this.project = this.#database.project(options.project, () => dice.uuid());
     this.#documents = new Documents(this.#database, GOOD_BEHAVIOUR, dice, now);
     this.misbehave(options.misbehaviour ?? {});
     this.#authentication = new Authentication(

@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { BackupError } from '../kernel/errors.ts';
 import { hasMemberId, isEmptyObject } from './raw-json.ts';
 
 /** In which order documents come when nobody asks for one: by time of creation, or by none that means anything. */
@@ -38,6 +39,7 @@ export interface Change {
 }
 
 const SCHEMA = `
+  create table if not exists project (id text not null) strict;
   create table if not exists collections (
     number integer primary key, name text not null unique, table_id text not null unique,
     schema_name text, schema blob, description blob, created_at text not null) strict;
@@ -74,15 +76,24 @@ export class SandboxDatabase {
 
   constructor(directory: string | null, rowOrder: RowOrder) {
     this.rowOrder = rowOrder;
-    this.#sqlite = new DatabaseSync(directory === null ? ':memory:' : databaseFile(directory));
-    this.#sqlite.exec('pragma page_size = 8192; pragma locking_mode = exclusive;');
-    if (directory !== null) this.#sqlite.exec('pragma journal_mode = wal; pragma synchronous = normal;');
+    this.#sqlite = directory === null ? new DatabaseSync(':memory:') : openFile(directory);
     this.#sqlite.exec(SCHEMA);
     this.#sqlite.exec(
       `create index if not exists by_${rowOrder} on documents (collection, ${ROW_ORDERS[rowOrder]})`,
     );
     this.#sequence = Number(this.get('select coalesce(max(sequence), 0) as last from documents')!.last);
     this.#load();
+  }
+
+  /** The project whose data this is: the one given, else the one of last time, else a new one. */
+  project(given: string | undefined, newId: () => string): string {
+    const known = this.get('select id from project')?.id as string | undefined;
+    const id = given ?? known ?? newId();
+    if (id !== known) {
+      this.run('delete from project', {});
+      this.run('insert into project (id) values (:id)', { id });
+    }
+    return id;
   }
 
   /** In order of creation. */
@@ -270,13 +281,28 @@ export class SandboxDatabase {
 }
 
 /** The file, created readable for its owner alone before SQLite writes to it (its log inherits the mode). */
-function databaseFile(directory: string): string {
+function openFile(directory: string): DatabaseSync {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, 'sandbox.sqlite');
   closeSync(openSync(path, 'a', 0o600));
   chmodSync(path, 0o600);
-  return path;
+  const sqlite = new DatabaseSync(path);
+  try {
+    sqlite.exec(`pragma page_size = 8192; pragma locking_mode = exclusive;
+      pragma journal_mode = wal; pragma synchronous = normal; begin exclusive; commit;`);
+    return sqlite;
+  } catch (error) {
+    sqlite.close();
+    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
+    throw new BackupError('CONFIG_INVALID', `another sandbox uses ${directory}`, {
+      object: directory,
+      cure: 'Stop the other sandbox, or give this one a directory of its own.',
+      cause: error,
+    });
+  }
 }
+
+const SQLITE_BUSY = 5;
 
 function spliceOf(data: Uint8Array): number {
   if (data[0] !== 0x7b || hasMemberId(data)) return SPLICE.nothing;

@@ -28,7 +28,7 @@ export async function sandboxForTest(
 
 export const PROJECT = '5f0c6d1e-8f5b-4d9c-9a51-0d5b0f3c7a10';
 
-export function callerOf(sandbox: Sandbox): Call {
+export function callerOf(sandbox: Pick<Sandbox, 'url' | 'apiKey'>): Call {
   return async (method, path, body, headers) => {
     const response = await fetch(sandbox.url + path, {
       method,
