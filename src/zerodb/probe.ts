@@ -1,6 +1,7 @@
 import { BackupError, toBackupError } from '../kernel/errors.ts';
 import type { HttpResponse } from '../kernel/http.ts';
 import { printable, truncated } from '../kernel/printable.ts';
+import { FOURTEEN_COLLECTIONS } from '../model/collections.ts';
 import { MEMBERS } from '../model/document.ts';
 import { errorFields, failureOf, isSuccess, messageOf } from './answers.ts';
 import type { ClientRequest, ZerodbClient } from './client.ts';
@@ -15,7 +16,16 @@ export interface ProbeMemory {
 }
 
 /** How a server is to be spoken to; `prefix` holds the names of the path down to `database`. */
-export type Found = { readonly dialect: 'A' } | { readonly dialect: 'B'; readonly prefix: readonly string[] };
+export type Found = FoundA | FoundB;
+
+interface FoundA {
+  readonly dialect: 'A';
+}
+
+interface FoundB {
+  readonly dialect: 'B';
+  readonly prefix: readonly string[];
+}
 
 export interface ProbeOptions {
   readonly project?: string;
@@ -23,6 +33,8 @@ export interface ProbeOptions {
   readonly dialect?: DialectName;
   /** Path of dialect B down to `database`, with `{project}` where the project id goes; skips the search. */
   readonly prefix?: string;
+  /** Collections that may be there, likely ones first: dialect A cannot be recognised without a name. */
+  readonly collections?: readonly string[];
   readonly memory?: ProbeMemory;
 }
 
@@ -58,7 +70,8 @@ export async function findDialect(
   const memory = new RememberedProbe(client, options);
   const possible = possibilities(options);
   const remembered = await memory.read(possible);
-  const found = await search(client, inOrder(possible, remembered), options, signal);
+  const names = [...new Set([...(options.collections ?? []), ...FOURTEEN_COLLECTIONS])];
+  const found = await search(client, inOrder(possible, remembered, names), options, signal);
   if (found !== remembered) await memory.write(found);
   return found;
 }
@@ -76,30 +89,37 @@ interface Probe {
   readonly accepts: (response: HttpResponse) => boolean;
 }
 
-function inOrder(possible: readonly Found[], remembered: Found | null): readonly Probe[] {
-  const first = remembered === null ? [] : [remembered];
-  const further = possible.filter((found) => found !== remembered);
-  return [
-    ...first.flatMap(probesOf),
-    ...further.flatMap((found) => probesOf(found).slice(0, 1)).filter(({ found }) => found.dialect === 'B'),
-    ...further.flatMap((found) => probesOf(found).slice(1)),
-    ...further.filter(({ dialect }) => dialect === 'A').flatMap(probesOf),
+/** All probes, those of what worked last time first. */
+function inOrder(
+  possible: readonly Found[],
+  remembered: Found | null,
+  names: readonly string[],
+): readonly Probe[] {
+  const ofB = possible.filter((found) => found.dialect === 'B');
+  const ofA = possible.filter((found) => found.dialect === 'A');
+  const probes = [
+    ...ofB.map(statusProbe),
+    ...ofB.map(tablesProbe),
+    ...ofA.flatMap((found) => names.map((name) => queryProbe(found, name))),
   ];
+  const isKnown = ({ found }: Probe) => found === remembered;
+  return [...probes.filter(isKnown), ...probes.filter((probe) => !isKnown(probe))];
 }
 
-function probesOf(found: Found): readonly Probe[] {
-  if (found.dialect === 'A') {
-    // far behind the end: whether the first document can be served does not matter here
-    const body = jsonParts('{"filters":{},"limit":1,"offset":1000000000}');
-    const request = { method: 'POST', path: ['collections', 'users', 'query'], body } as const;
-    return [{ found, request, accepts: speaksA }];
-  }
-  const { prefix } = found;
+function statusProbe(found: FoundB): Probe {
+  return { found, request: { method: 'GET', path: found.prefix }, accepts: isJson };
+}
+
+function tablesProbe(found: FoundB): Probe {
   const query = { skip: 0, offset: 0, limit: 1 };
-  return [
-    { found, request: { method: 'GET', path: prefix }, accepts: isJson },
-    { found, request: { method: 'GET', path: [...prefix, 'tables'], query }, accepts: isList },
-  ];
+  return { found, request: { method: 'GET', path: [...found.prefix, 'tables'], query }, accepts: isList };
+}
+
+/** Far behind the end: whether the first document can be served does not matter here. */
+function queryProbe(found: FoundA, collection: string): Probe {
+  const body = jsonParts('{"filters":{},"limit":1,"offset":1000000000}');
+  const request = { method: 'POST', path: ['collections', collection, 'query'], body } as const;
+  return { found, request, accepts: speaksA };
 }
 
 async function search(
