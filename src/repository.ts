@@ -35,29 +35,41 @@ export async function readMarker(repository: Repository, signal?: AbortSignal): 
 }
 
 /**
- * Makes sure that this store takes backups of this source, before anything is written: its marker must name the same
- * host and project (STORE_FOREIGN otherwise). A store without a marker must be empty. `adopt` accepts both.
- * With `dryRun` nothing is written.
+ * Makes sure that this store takes backups of this source: its marker must name the same host and project
+ * (STORE_FOREIGN otherwise), a store without a marker must be empty. `adopt` accepts both. Writes nothing; the function
+ * that it resolves with writes the marker where there is none, and is called before the first backup is stored.
  */
 export async function claimStore(
   repository: Repository,
   source: SourceIdentity,
-  options: { readonly adopt: boolean; readonly dryRun: boolean },
+  adopt: boolean,
   signal?: AbortSignal,
-): Promise<void> {
-  const { platform, store } = repository;
+): Promise<() => Promise<void>> {
+  const { store } = repository;
   const marker = await readMarker(repository, signal);
   if (marker !== null) {
     const same = marker.source.host === source.host && marker.source.project === source.project;
-    if (same || options.adopt) return;
+    if (same || adopt) return async () => {};
     throw foreign(
       `the store ${store.label} holds the backups of ${describe(marker.source)}, not of ${describe(source)}`,
     );
   }
-  if (!options.adopt && (await holdsAnything(store, signal))) {
+  if (!adopt && (await holdsAnything(store, signal))) {
     throw foreign(`${store.label} holds other files and no backups of this tool`);
   }
-  if (options.dryRun) return;
+  let writing: Promise<void> | null = null;
+  return () => {
+    writing ??= writeMarker(repository, source, signal);
+    return writing;
+  };
+}
+
+async function writeMarker(
+  repository: Repository,
+  source: SourceIdentity,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { platform, store } = repository;
   const bytes = encodeMarker(platform.codec, {
     format: FORMAT,
     repository_id: randomHex(platform.random, 16),

@@ -39,4 +39,8 @@ export type Member = (typeof MEMBER)[keyof typeof MEMBER];
 export interface DocumentBatch {
   readonly bytes: Uint8Array;
   readonly spans: DocumentSpans;
+  /** CR and LF that stood outside strings and were replaced by spaces. */
+  readonly lineBreaks?: number;
+  /** Documents of the whole collection, as the server claims; for progress only. */
+  readonly total?: number;
 }

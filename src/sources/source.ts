@@ -1,4 +1,4 @@
-import type { DocumentBatch } from '../model/document.ts';
+import type { DocumentBatch, DocumentShape } from '../model/document.ts';
 
 /** Who documents come from, as a manifest names it. Never holds a secret. */
 export interface SourceIdentity {
@@ -40,6 +40,8 @@ export interface PageTraits {
   /** True if `after` may be tried. */
   readonly keyset: boolean;
   readonly limitMax: number;
+  /** Shapes that documents may have here; the first that fits all documents of the first answer is taken. */
+  readonly shapes: readonly DocumentShape[];
 }
 
 export interface PageQuery {
@@ -47,8 +49,18 @@ export interface PageQuery {
   readonly offset: number;
   /** Left out: the server's own order. Only where `sortFields` holds the field. */
   readonly sort?: { readonly field: SortField; readonly direction: 'asc' | 'desc' };
+  /** Give up soon when the server fails: the question is which documents it can serve at all. */
+  readonly brief?: boolean;
   /** Only documents whose scan key is above this one; `key` is its JSON text as received. */
   readonly after?: { readonly key: Uint8Array; readonly operator: '$gt' | '$gte' };
+}
+
+/** One answer of the server. */
+export interface Page extends DocumentBatch {
+  /** How many documents the server says there are in all: for progress only, it may be wrong. */
+  readonly total?: number;
+  /** Line breaks outside strings that became spaces in these documents (design.md §5.2); left out: none. */
+  readonly lineBreaks?: number;
 }
 
 export interface CollectionPages {
@@ -59,5 +71,5 @@ export interface CollectionPages {
    * possibly fewer for no reason. An answer that is not a list of documents is an error, never an empty page.
    * SOURCE_TOO_LARGE: ask for fewer. SOURCE_NOT_FOUND: the server knows no such collection.
    */
-  page(query: PageQuery, signal?: AbortSignal): Promise<DocumentBatch>;
+  page(query: PageQuery, signal?: AbortSignal): Promise<Page>;
 }

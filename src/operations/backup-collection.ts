@@ -1,0 +1,250 @@
+import { DocumentHasher, DocumentTotals } from '../archive/document-hashes.ts';
+import { ARCHIVE_VERSION } from '../archive/format.ts';
+import { archiveFileName, archiveKey } from '../archive/layout.ts';
+import { ArchiveWriter } from '../archive/writer.ts';
+import type { Codec, Compression } from '../kernel/codec.ts';
+import type { OnEvent } from '../kernel/events.ts';
+import type { Scratch } from '../kernel/sorted-runs.ts';
+import { encodeCollectionName, formatBackupId } from '../model/backup-id.ts';
+import type { DocumentBatch } from '../model/document.ts';
+import {
+  encodeManifest,
+  FORMAT,
+  type Manifest,
+  parseManifest,
+  type UnsignedManifest,
+} from '../model/manifest.ts';
+import { formatInstant, formatPlainTime } from '../model/time.ts';
+import type { Repository } from '../repository.ts';
+import type { Finding } from '../sources/scan/finding.ts';
+import { Scan, ScanMustRestart } from '../sources/scan/scan.ts';
+import type { ListedCollection, Source } from '../sources/source.ts';
+import { BackupDraft } from './backup-draft.ts';
+import { readBackArchive } from './read-back.ts';
+
+export interface CollectionJob {
+  readonly collection: ListedCollection;
+  readonly runId: string;
+  readonly compression: Compression;
+  readonly dryRun: boolean;
+  readonly readBack: boolean;
+  /** Ask for the state of one moment: read twice and compare. */
+  readonly point: boolean;
+  /** Awaited before anything is stored. */
+  readonly beforeStoring: () => Promise<void>;
+  /** Ids that are taken in the store; shared by the whole run. */
+  readonly takenIds: Set<string>;
+  /** Whether a collection that holds nothing gets a backup. */
+  readonly backUpEmpty: boolean;
+  readonly scratch: Scratch;
+  readonly signal: AbortSignal | undefined;
+  readonly onEvent: OnEvent;
+}
+
+const BLOCKS_IN_FLIGHT = 3;
+const MISSING_LISTED_MAX = 100;
+const POINT_ATTEMPTS_MAX = 3;
+
+/** The collection changed between the two reads that `--consistency point` compares. */
+class PointMissed extends Error {}
+
+/**
+ * One collection, scan to manifest. Returns the manifest as stored or, in a dry run, as it would be; null where the
+ * collection is empty and not to be backed up. A failure leaves nothing that a catalog would show.
+ */
+export async function backupCollection(
+  repository: Repository,
+  source: Source,
+  job: CollectionJob,
+): Promise<Manifest | null> {
+  let withoutKeyset = false;
+  let attempts = 0;
+  for (;;) {
+    attempts++;
+    try {
+      return await backUpOnce(repository, source, job, withoutKeyset, attempts < POINT_ATTEMPTS_MAX);
+    } catch (thrown) {
+      if (thrown instanceof ScanMustRestart && !withoutKeyset) {
+        withoutKeyset = true;
+        job.onEvent({
+          type: 'warning',
+          object: job.collection.name,
+          code: 'SCAN_RESTARTED',
+          message: thrown.message,
+        });
+      } else if (!(thrown instanceof PointMissed)) {
+        throw thrown;
+      }
+    }
+  }
+}
+
+/** source → scan → archive → store → read-back → index → manifest. */
+async function backUpOnce(
+  repository: Repository,
+  source: Source,
+  job: CollectionJob,
+  withoutKeyset: boolean,
+  mayRepeat: boolean,
+): Promise<Manifest | null> {
+  const { platform } = repository;
+  const { clock, codec } = platform;
+  const { name } = job.collection;
+  const openScan = () =>
+    Scan.open(source.openCollection(name), {
+      platform,
+      scratch: job.scratch,
+      withoutKeyset,
+      signal: job.signal,
+    });
+
+  const scan = await openScan();
+  if (scan.startsEmpty && !job.backUpEmpty) return null;
+  const backupId = takeBackupId(codec, job, scan.startedAt);
+  const startedAt = formatPlainTime(scan.startedAt);
+  const writer = new ArchiveWriter(
+    codec,
+    job.scratch,
+    {
+      backupId,
+      collection: name,
+      backupType: 'full',
+      timestamp: startedAt,
+      sinceTimestamp: null,
+      baseBackupId: null,
+      shape: scan.shape,
+    },
+    { compression: job.compression, level: null, inFlight: BLOCKS_IN_FLIGHT },
+  );
+  const draft = new BackupDraft(repository, backupId, job, job.signal);
+  try {
+    if (!job.dryRun) await job.beforeStoring();
+    const key = archiveKey(backupId, job.compression);
+    const watched = new WatchedBatches(job);
+    await draft.put(key, writer.pieces(watched.of(scan.batches())));
+    const endedAt = clock.now();
+    const sha256 = writer.fileHash();
+
+    let consistency: Manifest['consistency'] = isComplete(scan.finding) ? 'window' : 'unproven';
+    if (job.point && consistency === 'window') {
+      if (await readsTheSame(codec, await openScan(), writer.totals)) consistency = 'point';
+      else if (mayRepeat) throw new PointMissed();
+    }
+    if (job.readBack && !job.dryRun) {
+      const expected = { key, backupId, collection: name, compression: job.compression, sha256, writer };
+      await readBackArchive(repository, expected, job.onEvent, job.signal);
+    }
+    const index = await draft.putIndex(writer);
+
+    const fields: UnsignedManifest = {
+      format: FORMAT,
+      backup_id: backupId,
+      run_id: job.runId,
+      collection: name,
+      backup_type: 'full',
+      base_backup_id: null,
+      file_name: archiveFileName(backupId, job.compression),
+      object_path: key,
+      file_size: writer.fileSize,
+      document_count: writer.totals.documentCount,
+      deleted_count: 0,
+      status: isComplete(scan.finding) ? 'completed' : 'incomplete',
+      version: ARCHIVE_VERSION,
+      created_at: startedAt,
+      completed_at: formatPlainTime(clock.now()),
+      source: { ...source.identity },
+      window: { start: formatInstant(scan.startedAt), end: formatInstant(endedAt) },
+      consistency,
+      missing: whatIsMissing(scan.finding),
+      document_shape: scan.shape,
+      table_definition: job.collection.definition,
+      not_included: [],
+      raw_size: writer.rawSize,
+      line_breaks_replaced: watched.lineBreaks,
+      unkeyed_count: writer.totals.unkeyedCount,
+      invalid_utf8_count: writer.totals.invalidUtf8Count,
+      sha256,
+      index,
+      documents_digest: writer.totals.documentsDigest,
+      content_digest: writer.totals.contentDigest,
+      compression: job.compression,
+      encryption: null,
+      tool_version: platform.host.toolVersion,
+    };
+    const manifest = encodeManifest(codec, fields);
+    await draft.commit(manifest);
+    return parseManifest(codec, manifest, backupId);
+  } catch (thrown) {
+    await draft.withdraw();
+    throw thrown;
+  } finally {
+    await writer.close();
+  }
+}
+
+/** The second at which the scan started, or the next one whose id is free. */
+function takeBackupId(codec: Codec, job: CollectionJob, startedAt: number): string {
+  const encodedCollection = encodeCollectionName(codec, job.collection.name);
+  for (let time = startedAt; ; time += 1000) {
+    const id = formatBackupId({ encodedCollection, backupType: 'full', startedAt: time });
+    if (job.takenIds.has(id)) continue;
+    job.takenIds.add(id);
+    return id;
+  }
+}
+
+/** Reports progress while documents pass, and counts line breaks that the scanner had to replace. */
+class WatchedBatches {
+  lineBreaks = 0;
+  readonly #job: CollectionJob;
+
+  constructor(job: CollectionJob) {
+    this.#job = job;
+  }
+
+  async *of(batches: AsyncIterable<DocumentBatch>): AsyncGenerator<DocumentBatch> {
+    let documents = 0;
+    let bytes = 0;
+    for await (const batch of batches) {
+      yield batch;
+      documents += batch.spans.count;
+      bytes += batch.bytes.length;
+      this.lineBreaks += batch.lineBreaks ?? 0;
+      this.#job.onEvent({
+        type: 'progress',
+        object: this.#job.collection.name,
+        phase: 'scan',
+        unit: 'documents',
+        done: documents,
+        bytes,
+        ...(batch.total === undefined ? {} : { total: Math.max(documents, batch.total) }),
+      });
+    }
+  }
+}
+
+async function readsTheSame(codec: Codec, scan: Scan, first: DocumentTotals): Promise<boolean> {
+  const hasher = new DocumentHasher(codec, scan.shape);
+  const second = new DocumentTotals();
+  for await (const batch of scan.batches()) {
+    for (let index = 0; index < batch.spans.count; index++) second.add(hasher.read(batch, index));
+  }
+  return (
+    isComplete(scan.finding) &&
+    second.documentCount === first.documentCount &&
+    second.documentsDigest === first.documentsDigest
+  );
+}
+
+function isComplete(finding: Finding): boolean {
+  return finding.proved && finding.missing.length === 0;
+}
+
+/** One sentence for each thing that is missing or suspected missing; empty for a complete scan. */
+function whatIsMissing(finding: Finding): string[] {
+  const listed = finding.missing.slice(0, MISSING_LISTED_MAX);
+  if (finding.missing.length > listed.length)
+    listed.push(`and ${finding.missing.length - listed.length} more`);
+  if (!finding.proved) listed.unshift(`not proved complete: ${finding.reason ?? 'no proof'}`);
+  return listed;
+}

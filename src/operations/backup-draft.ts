@@ -1,0 +1,91 @@
+import { indexKey, manifestKey } from '../archive/layout.ts';
+import type { ArchiveWriter } from '../archive/writer.ts';
+import { BackupError } from '../kernel/errors.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { Repository } from '../repository.ts';
+import { onePiece, readObject } from '../stores/store.ts';
+import { readBackObject, storeDamaged } from './read-back.ts';
+
+/**
+ * The objects of one backup on their way to being committed. Until the manifest is there nobody sees them, and
+ * `withdraw` removes them. In a dry run everything is produced and nothing stored.
+ */
+export class BackupDraft {
+  readonly backupId: string;
+  readonly #repository: Repository;
+  readonly #options: { readonly dryRun: boolean; readonly readBack: boolean };
+  readonly #signal: AbortSignal | undefined;
+  #uncommitted: string[] = [];
+
+  constructor(
+    repository: Repository,
+    backupId: string,
+    options: { readonly dryRun: boolean; readonly readBack: boolean },
+    signal: AbortSignal | undefined,
+  ) {
+    this.#repository = repository;
+    this.backupId = backupId;
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  async put(key: string, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+    if (this.#options.dryRun) {
+      for await (const _ of pieces) this.#signal?.throwIfAborted();
+      return;
+    }
+    await this.#repository.store.put(key, pieces, this.#signal);
+    this.#uncommitted.push(key);
+  }
+
+  /** Encodes, stores and reads back the index; returns what the manifest says of it. */
+  async putIndex(writer: ArchiveWriter): Promise<Manifest['index']> {
+    const { codec } = this.#repository.platform;
+    const index = await writer.index.encode(writer.blocks);
+    const hash = codec.createSha256();
+    let size = 0;
+    async function* pieces() {
+      for (const part of [onePiece(index.header), index.body()]) {
+        for await (const piece of part) {
+          hash.update(piece);
+          size += piece.length;
+          yield piece;
+        }
+      }
+    }
+    const key = indexKey(this.backupId);
+    await this.put(key, pieces());
+    const sha256 = hash.hex();
+    if (this.#options.readBack && !this.#options.dryRun) {
+      await readBackObject(this.#repository, key, sha256, this.#signal);
+    }
+    const headerHash = codec.createSha256();
+    headerHash.update(index.header);
+    return { size, sha256, header_size: index.header.length, header_sha256: headerHash.hex() };
+  }
+
+  /** The commit point. A manifest that the store does not give back as it was written is taken away again. */
+  async commit(manifest: Uint8Array): Promise<void> {
+    if (this.#options.dryRun) return;
+    const { store } = this.#repository;
+    const key = manifestKey(this.backupId);
+    const data = this.#uncommitted;
+    this.#uncommitted = []; // from here on a lost answer may hide a success
+    await store.put(key, onePiece(manifest), this.#signal);
+    if (!this.#options.readBack || (await readObject(store, key)).equals(manifest)) return;
+    await store.remove(key);
+    this.#uncommitted = data;
+    throw storeDamaged(this.#repository, key, 'other bytes came back');
+  }
+
+  /** After a failure: removes what was stored, as far as the store lets us. Never after the commit was attempted. */
+  async withdraw(): Promise<void> {
+    for (const key of this.#uncommitted) {
+      try {
+        await this.#repository.store.remove(key);
+      } catch (thrown) {
+        if (!(thrown instanceof BackupError)) throw thrown; // left behind without a manifest: invisible and harmless
+      }
+    }
+  }
+}

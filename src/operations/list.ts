@@ -1,0 +1,62 @@
+import { indexKey, manifestKey } from '../archive/layout.ts';
+import { isGood, matches, readCatalog, readManifest } from '../catalog/catalog.ts';
+import type { OperationContext } from '../kernel/events.ts';
+import type { BackupType } from '../model/backup-id.ts';
+import { exitOf, type ListReport, reportError, type ShowReport } from '../model/report.ts';
+import type { Repository } from '../repository.ts';
+
+export interface ListRequest {
+  readonly collection?: string;
+  readonly backupType?: BackupType;
+  readonly limit?: number;
+}
+
+/** The backups of a store, newest first. Manifests that cannot be trusted are errors of the report, exit 4. */
+export async function list(
+  repository: Repository,
+  request: ListRequest,
+  context: OperationContext = {},
+): Promise<ListReport> {
+  const { clock } = repository.platform;
+  const begun = clock.monotonic();
+  const catalog = await readCatalog(repository, context.signal);
+  const wanted = catalog.backups.filter((manifest) => matches(manifest, request));
+  const errors = catalog.damaged.map(({ error }) => reportError(error));
+  return {
+    operation: 'list',
+    exit_code: errors.length === 0 ? 0 : exitOf(errors[0]!),
+    duration_ms: Math.round(clock.monotonic() - begun),
+    backups: wanted.slice(0, request.limit).map((manifest) => ({ manifest, good: isGood(manifest) })),
+    total_backups: wanted.length,
+    collections: new Set(wanted.map(({ collection }) => collection)).size,
+    unfinished: catalog.unfinished,
+    warnings: [],
+    errors,
+  };
+}
+
+/** Everything that is known of one backup. Throws BACKUP_MISSING, MANIFEST_DAMAGED. */
+export async function show(
+  repository: Repository,
+  backupId: string,
+  context: OperationContext = {},
+): Promise<ShowReport> {
+  const { clock } = repository.platform;
+  const begun = clock.monotonic();
+  const manifest = await readManifest(repository, backupId, context.signal);
+  const keys = [manifestKey(backupId), manifest.object_path, indexKey(backupId)];
+  const objects = await Promise.all(
+    keys.map(async (key) => ({ key, size: await repository.store.size(key, context.signal) })),
+  );
+  return {
+    operation: 'show',
+    exit_code: 0,
+    duration_ms: Math.round(clock.monotonic() - begun),
+    manifest,
+    good: isGood(manifest),
+    chain: [...(manifest.base_backup_id === null ? [] : [manifest.base_backup_id]), backupId],
+    objects,
+    warnings: [],
+    errors: [],
+  };
+}

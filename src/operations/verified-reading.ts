@@ -1,0 +1,116 @@
+import { DocumentHasher, type DocumentHashes, DocumentTotals } from '../archive/document-hashes.ts';
+import { IndexBuilder } from '../archive/index-file.ts';
+import { ArchiveReader, type BlockBatch } from '../archive/reader.ts';
+import { BackupError } from '../kernel/errors.ts';
+import type { OnEvent } from '../kernel/events.ts';
+import type { Scratch } from '../kernel/sorted-runs.ts';
+import type { Manifest } from '../model/manifest.ts';
+import type { Repository } from '../repository.ts';
+import { READ_AHEAD } from './read-back.ts';
+
+/** Called for each document while an archive is proved; what it returns is awaited. Hashes are valid during the call. */
+export type OnDocument = (batch: BlockBatch, index: number, hashes: DocumentHashes) => Promise<void> | void;
+
+/** The blocks of an archive, decoded; nothing is compared with the manifest but what reading in bounds needs. */
+export function readArchive(
+  repository: Repository,
+  manifest: Manifest,
+  signal?: AbortSignal,
+  onPiece: (piece: Uint8Array) => void = () => {},
+): { reader: ArchiveReader; batches: AsyncGenerator<BlockBatch> } {
+  const reader = new ArchiveReader(repository.platform.codec, manifest.backup_id, {
+    compression: manifest.compression,
+    fileSize: manifest.file_size,
+    rawSize: manifest.raw_size,
+    inFlight: READ_AHEAD,
+  });
+  async function* pieces() {
+    for await (const piece of repository.store.get(manifest.object_path, undefined, signal)) {
+      onPiece(piece);
+      yield piece;
+    }
+  }
+  return { reader, batches: reader.batches(pieces()) };
+}
+
+/**
+ * Reads a whole archive and proves it against its manifest: hash of the stored bytes, form, counts, digests. Throws
+ * ARCHIVE_DAMAGED (or a store's error) at the first difference; resolves with what the index of this archive must be.
+ */
+export async function proveArchive(
+  repository: Repository,
+  scratch: Scratch,
+  manifest: Manifest,
+  onEvent: OnEvent,
+  signal?: AbortSignal,
+  onDocument: OnDocument = () => {},
+): Promise<{ readonly indexSha256: string }> {
+  const { codec } = repository.platform;
+  const fileHash = codec.createSha256();
+  let bytes = 0;
+  const { reader, batches } = readArchive(repository, manifest, signal, (piece) => {
+    fileHash.update(piece);
+    bytes += piece.length;
+  });
+  const hasher = new DocumentHasher(codec, manifest.document_shape);
+  const totals = new DocumentTotals();
+  const index = new IndexBuilder(codec, scratch, manifest.document_shape !== 'flat');
+  const damaged = (what: string): BackupError => archiveDamaged(manifest, what);
+  try {
+    for await (const batch of batches) {
+      if (
+        reader.header!.shape !== manifest.document_shape ||
+        reader.header!.collection !== manifest.collection
+      ) {
+        throw damaged('its header line is not that of the manifest');
+      }
+      for (let at = 0; at < batch.spans.count; at++) {
+        const hashes = hasher.read(batch, at);
+        totals.add(hashes);
+        index.add(hashes.scanKeyHash, batch.block, hashes.leaf, hashes.logicalIdHash);
+        if (index.full) await index.flush();
+        const waiting = onDocument(batch, at, hashes);
+        if (waiting !== undefined) await waiting;
+      }
+      onEvent({
+        type: 'progress',
+        object: manifest.backup_id,
+        phase: 'verify',
+        unit: 'bytes',
+        done: bytes,
+        total: manifest.file_size,
+      });
+    }
+    if (bytes !== manifest.file_size) throw damaged(`it has ${bytes} bytes instead of ${manifest.file_size}`);
+    if (fileHash.hex() !== manifest.sha256) throw damaged('its bytes are not those that were stored');
+    if (reader.rawSize !== manifest.raw_size) throw damaged('its text has another length');
+    if (
+      totals.documentCount !== manifest.document_count ||
+      reader.trailer!.documentCount !== manifest.document_count
+    ) {
+      throw damaged(`it holds ${totals.documentCount} documents instead of ${manifest.document_count}`);
+    }
+    if (
+      totals.documentsDigest !== manifest.documents_digest ||
+      reader.trailer!.documentsDigest !== manifest.documents_digest ||
+      totals.contentDigest !== manifest.content_digest
+    ) {
+      throw damaged('its documents are not those that were stored');
+    }
+    const encoded = await index.encode(reader.blocks);
+    const indexHash = codec.createSha256();
+    indexHash.update(encoded.header);
+    for await (const piece of encoded.body()) indexHash.update(piece);
+    return { indexSha256: indexHash.hex() };
+  } finally {
+    await index.close();
+  }
+}
+
+export function archiveDamaged(manifest: Manifest, what: string, cause?: unknown): BackupError {
+  return new BackupError('ARCHIVE_DAMAGED', `the archive ${manifest.object_path} is damaged: ${what}`, {
+    object: manifest.backup_id,
+    cure: 'Restore another backup of this collection (`list` shows them), or bring the file back from another copy.',
+    cause,
+  });
+}

@@ -1,0 +1,84 @@
+/** The order in which a server hands out documents, as far as its answers show it. */
+
+/** A value that documents are sorted by: decoded text, and whether it was a JSON number. */
+export interface SortValue {
+  readonly text: Buffer;
+  readonly isNumber: boolean;
+}
+
+type Compare = (a: SortValue, b: SortValue) => number;
+
+const byBytes: Compare = (a, b) => a.text.compare(b.text);
+
+const byUtf16: Compare = (a, b) => {
+  const [left, right] = [a.text.toString('utf8'), b.text.toString('utf8')];
+  return left === right ? 0 : left < right ? -1 : 1;
+};
+
+const byNumber: Compare = (a, b) => {
+  const [left, right] = [numberOf(a.text), numberOf(b.text)];
+  return left < right ? -1 : left > right ? 1 : left === right ? 0 : Number.NaN;
+};
+
+/** Times with and without fraction, zone or `T`; text order is wrong for them: `…00Z` sorts after `…00.5Z`. */
+const byTime: Compare = (a, b) => {
+  const [left, right] = [instantOf(a.text), instantOf(b.text)];
+  if (left === null || right === null) return Number.NaN;
+  return (
+    left.seconds - right.seconds ||
+    (left.fraction === right.fraction ? 0 : left.fraction < right.fraction ? -1 : 1)
+  );
+};
+
+function numberOf(text: Buffer): bigint | number {
+  const source = text.toString('latin1');
+  return /^-?\d+$/.test(source) ? BigInt(source) : Number(source);
+}
+
+/** Seconds since 1970 and the digits behind the point; a time without a zone is UTC. Null if it is no time. */
+export function instantOf(text: Buffer): { seconds: number; fraction: string } | null {
+  const match = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:?\d\d)?$/.exec(
+    text.toString('latin1'),
+  );
+  if (match === null) return null;
+  const zone = match[4] ?? 'Z';
+  const seconds = Date.parse(
+    `${match[1]}T${match[2]}${zone.length === 5 ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone}`,
+  );
+  return Number.isNaN(seconds)
+    ? null
+    : { seconds: seconds / 1000, fraction: (match[3] ?? '').replace(/0+$/, '') };
+}
+
+/**
+ * All orders that agree with everything seen so far: a comparison and a direction. Nobody documents how a server
+ * compares text, so several candidates are kept until an answer contradicts them, and what is concluded must hold
+ * under each that is left.
+ */
+export class ObservedOrder {
+  #candidates: Compare[];
+
+  constructor(kind: 'key' | 'time', direction: 'asc' | 'desc' | 'unknown') {
+    const comparisons = kind === 'key' ? [byBytes, byUtf16, byNumber] : [byTime, byBytes];
+    this.#candidates = comparisons.flatMap((compare): Compare[] => {
+      const reversed: Compare = (a, b) => compare(b, a);
+      return direction === 'asc' ? [compare] : direction === 'desc' ? [reversed] : [compare, reversed];
+    });
+  }
+
+  /** Two neighbours of one answer; false if no known order explains them any more. */
+  observe(former: SortValue, latter: SortValue): boolean {
+    this.#candidates = this.#candidates.filter((compare) => compare(former, latter) <= 0);
+    return this.#candidates.length > 0;
+  }
+
+  /** Whether `a` stands strictly before `b`, whichever candidate is the true one. */
+  strictlyBefore(a: SortValue, b: SortValue): boolean {
+    return this.#candidates.length > 0 && this.#candidates.every((compare) => compare(a, b) < 0);
+  }
+
+  /** Whether the two may share a place in the order. */
+  mayTie(a: SortValue, b: SortValue): boolean {
+    return this.#candidates.some((compare) => compare(a, b) === 0);
+  }
+}
