@@ -76,7 +76,8 @@ export function openDirectoryStore(
       const partial = `${partialDirectory}/${randomHex(random, 16)}`;
       let written = false;
       try {
-        await (ready ??= prepare());
+        ready ??= prepare();
+        await ready;
         const directory = final.slice(0, final.lastIndexOf('/'));
         await files.makeDirectory(directory, 0o700);
         const writer = await files.create(partial, 0o600);
