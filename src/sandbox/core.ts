@@ -60,6 +60,7 @@ export interface DirectInsert {
 export class SandboxCore {
   readonly apiKey: string;
   readonly project: string;
+  readonly dialects: readonly ('A' | 'B')[];
   /** Write requests that changed something. Direct access does not count. */
   writes = 0;
   /** All requests, whatever came of them. */
@@ -69,7 +70,7 @@ export class SandboxCore {
   readonly #database: SandboxDatabase;
   readonly #documents: Documents;
   readonly #authentication: Authentication;
-  readonly #dialects: readonly {
+  readonly #routers: readonly {
     route(request: SandboxRequest, segments: readonly string[]): Route | null;
   }[];
   readonly #faults: Faults;
@@ -110,10 +111,10 @@ export class SandboxCore {
       rowList: options.rowList ?? 'bare',
       limitMax,
     });
-    const spoken = options.dialects ?? ['A', 'B'];
-    this.#dialects = [
-      ...(spoken.includes('A') ? [dialectA] : []),
-      ...(spoken.includes('B') ? [dialectB] : []),
+    this.dialects = options.dialects ?? ['A', 'B'];
+    this.#routers = [
+      ...(this.dialects.includes('A') ? [dialectA] : []),
+      ...(this.dialects.includes('B') ? [dialectB] : []),
     ];
   }
 
@@ -140,7 +141,7 @@ export class SandboxCore {
     if (request.path === '/health') return HEALTH;
     const login = this.#authentication.route(request);
     if (login !== null) return login;
-    for (const dialect of this.#dialects) {
+    for (const dialect of this.#routers) {
       const route = dialect.route(request, segments);
       if (route !== null) return route;
     }
@@ -222,6 +223,11 @@ export class SandboxCore {
       throw new Error(`${collection} already has a document ${key}`);
     }
     return key;
+  }
+
+  /** A key as the server gives them. */
+  newKey(): string {
+    return this.#documents.newKey();
   }
 
   /** Replaces a payload. False if there is no such document. */

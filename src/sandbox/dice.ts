@@ -5,10 +5,11 @@ export class Dice {
   #c: number;
   #counter = 1;
 
-  constructor(seed: number) {
+  /** Different numbers give streams that have nothing to do with each other. */
+  constructor(seed: number, stream = 0, index = 0) {
     this.#a = seed >>> 0;
-    this.#b = Math.floor(seed / 2 ** 32) >>> 0;
-    this.#c = 0x9e3779b9;
+    this.#b = stream >>> 0;
+    this.#c = (index ^ 0x9e3779b9) >>> 0;
     for (let warmUp = 0; warmUp < 12; warmUp++) this.word();
   }
 
@@ -39,7 +40,7 @@ export class Dice {
     return items[this.below(items.length)]!;
   }
 
-  shuffle<Item>(items: Item[], start = 0, end = items.length): void {
+  shuffle(items: number[], start: number, end: number): void {
     for (let last = end - 1; last > start; last--) {
       const other = start + this.below(last - start + 1);
       const item = items[last]!;

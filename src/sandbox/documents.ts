@@ -149,18 +149,14 @@ export class Documents {
   }
 
   #toldTotal({ total, count }: { total: number; count: number }): number | null {
-    switch (this.misbehaviour.total) {
-      case 'exact':
-        return total;
-      case 'page':
-        return count;
-      case 'small':
-        return Math.max(0, total - 10);
-      case 'large':
-        return total + 10;
-      case 'missing':
-        return null;
-    }
+    const told = {
+      exact: total,
+      page: count,
+      small: Math.max(0, total - 10),
+      large: total + 10,
+      missing: null,
+    };
+    return told[this.misbehaviour.total];
   }
 }
 

@@ -58,14 +58,15 @@ export class Faults {
       case 'too-many':
         return this.#tooMany(fault.retryAfter ?? 'seconds', fault.seconds ?? 1);
       case 'redirect': {
-        const query = request.query.size > 0 ? `?${request.query}` : '';
+        const query = request.query.size > 0 ? `?${request.query.toString()}` : '';
         return { ...errorPage(307, 'empty'), headers: { location: `${fault.to}${request.path}${query}` } };
       }
       case 'cut':
         return { ...answer(), delivery: { fate: `cut-${fault.framing}` } };
       case 'stall':
-        return { ...answer(), delivery: { fate: `stall-${fault.where}`, stallMs: fault.ms } };
+        break;
     }
+    return { ...answer(), delivery: { fate: `stall-${fault.where}`, stallMs: fault.ms } };
   }
 
   #tooMany(retryAfter: RetryAfter, seconds: number): SandboxResponse {

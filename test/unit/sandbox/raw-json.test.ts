@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mergeMembers, payloadId, reformatted } from '../../../src/sandbox/raw-json.ts';
 import { compareUtf8 } from '../../../src/sandbox/selection.ts';
