@@ -219,7 +219,8 @@ export class SandboxCore {
   insert(collection: string, data: Uint8Array | string, facts: DirectInsert = {}): string {
     const payload = typeof data === 'string' ? Buffer.from(data) : data;
     const key = facts.key ?? payloadId(payload) ?? this.#documents.newKey();
-    if (!this.#documents.insert(this.#documents.open(collection), key, payload, facts.createdAt)) {
+    const sequence = this.#documents.insert(this.#documents.open(collection), key, payload, facts.createdAt);
+    if (sequence === null) {
       throw new Error(`${collection} already has a document ${key}`);
     }
     return key;

@@ -128,12 +128,8 @@ export class SandboxDatabase {
     this.changes++;
   }
 
-  /** False if the key is taken. */
-  insert(
-    collection: Collection,
-    document: Omit<StoredDocument, 'sequence'>,
-    splice = spliceOf(document.data),
-  ): boolean {
+  /** The new document's sequence; null if the key is taken. */
+  insert(collection: Collection, document: Omit<StoredDocument, 'sequence'>): number | null {
     const { changes } = this.run(
       `insert into documents (sequence, collection, key, data, splice, created_at, updated_at, scatter)
        values (:sequence, :collection, :key, :data, :splice, :createdAt, :updatedAt, :scatter)
@@ -142,15 +138,15 @@ export class SandboxDatabase {
         ...document,
         sequence: this.#sequence + 1,
         collection: collection.number,
-        splice,
+        splice: spliceOf(document.data),
         scatter: this.rowOrder === 'none' ? scattered(document.key) : 0,
       },
     );
-    if (changes === 0) return false;
+    if (changes === 0) return null;
     this.#sequence++;
     collection.documentCount++;
     this.#changed(collection, 'insert', this.#sequence, document.key);
-    return true;
+    return this.#sequence;
   }
 
   replace(collection: Collection, document: StoredDocument): void {
@@ -288,8 +284,8 @@ function openFile(directory: string): DatabaseSync {
   chmodSync(path, 0o600);
   const sqlite = new DatabaseSync(path);
   try {
-    sqlite.exec(`pragma page_size = 8192; pragma locking_mode = exclusive;
-      pragma journal_mode = wal; pragma synchronous = normal; begin exclusive; commit;`);
+    sqlite.exec(`pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = normal;
+      pragma cache_size = -65536; begin exclusive; commit;`);
     return sqlite;
   } catch (error) {
     sqlite.close();

@@ -98,14 +98,13 @@ export class DialectA {
     if (asked !== null && inner !== null && inner !== asked) return idConflict();
     const key = asked ?? inner ?? this.#documents.newKey();
     const collection = this.#documents.open(name);
-    if (!this.#documents.insert(collection, key, payload)) {
-      return errorAnswer(409, `Document already exists: ${key}`);
-    }
-    return this.#item(201, this.#database.find(collection, key)!);
+    const sequence = this.#documents.insert(collection, key, payload);
+    if (sequence === null) return errorAnswer(409, `Document already exists: ${key}`);
+    return this.#item(201, sequence);
   }
 
   #get(name: string, id: string): SandboxResponse {
-    return this.#item(200, this.#found(name, id).document);
+    return this.#item(200, this.#found(name, id).document.sequence);
   }
 
   #update(request: SandboxRequest, name: string, id: string): SandboxResponse {
@@ -118,7 +117,7 @@ export class DialectA {
       return fieldAnswer('body', 'merge', 'value could not be parsed to a boolean', 'type_error.bool');
     }
     this.#documents.write(collection, document, payload, merge ? 'merge' : 'replace');
-    return this.#item(200, document);
+    return this.#item(200, document.sequence);
   }
 
   #delete(name: string, id: string): SandboxResponse {
@@ -134,8 +133,8 @@ export class DialectA {
     return { collection: collection!, document };
   }
 
-  #item(status: number, document: StoredDocument): SandboxResponse {
-    return jsonAnswer(status, this.#documents.item(document, this.#wrapping));
+  #item(status: number, sequence: number): SandboxResponse {
+    return jsonAnswer(status, this.#documents.item(sequence, this.#wrapping));
   }
 }
 

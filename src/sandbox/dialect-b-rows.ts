@@ -1,4 +1,4 @@
-import type { Collection, SandboxDatabase, StoredDocument } from './database.ts';
+import type { Collection, StoredDocument } from './database.ts';
 import type { DialectBOptions } from './dialect-b.ts';
 import type { DocumentPage, Documents } from './documents.ts';
 import {
@@ -23,12 +23,10 @@ interface RowRoute {
 
 /** The rows of one table in dialect B. */
 export class RowRoutes {
-  readonly #database: SandboxDatabase;
   readonly #documents: Documents;
   readonly #options: DialectBOptions;
 
-  constructor(database: SandboxDatabase, documents: Documents, options: DialectBOptions) {
-    this.#database = database;
+  constructor(documents: Documents, options: DialectBOptions) {
     this.#documents = documents;
     this.#options = options;
   }
@@ -56,7 +54,7 @@ export class RowRoutes {
     return {
       pattern: '{base}/tables/{t}/rows/{row_id}',
       methods: {
-        GET: (table) => this.#item(200, table, this.#found(table, id)),
+        GET: (table) => this.#item(200, table, this.#found(table, id).sequence),
         PUT: (table) => this.#write(request, table, id, 'replace'),
         PATCH: (table) => this.#write(request, table, id, 'merge'),
         DELETE: (table) => this.#delete(table, id),
@@ -103,16 +101,15 @@ export class RowRoutes {
 
   #insert(request: SandboxRequest, table: Collection): SandboxResponse {
     const payload = new RequestBody(request).rawObject('row_data');
-    const key = this.#documents.newKey();
-    this.#documents.insert(table, key, payload);
-    return this.#item(201, table, this.#database.find(table, key)!);
+    const sequence = this.#documents.insert(table, this.#documents.newKey(), payload);
+    return this.#item(201, table, sequence!);
   }
 
   #write(request: SandboxRequest, table: Collection, id: string, how: 'replace' | 'merge'): SandboxResponse {
     const payload = new RequestBody(request).rawObject('row_data');
     const document = this.#found(table, id);
     this.#documents.write(table, document, payload, how);
-    return this.#item(200, table, document);
+    return this.#item(200, table, document.sequence);
   }
 
   #delete(table: Collection, id: string): SandboxResponse {
@@ -126,8 +123,8 @@ export class RowRoutes {
     return document;
   }
 
-  #item(status: number, table: Collection, document: StoredDocument): SandboxResponse {
-    return jsonAnswer(status, this.#documents.item(document, this.#wrapping(table)));
+  #item(status: number, table: Collection, sequence: number): SandboxResponse {
+    return jsonAnswer(status, this.#documents.item(sequence, this.#wrapping(table)));
   }
 
   #wrapping(table: Collection): Wrapping {

@@ -48,7 +48,7 @@ export class DialectB {
     this.#documents = documents;
     this.#options = options;
     this.#prefixes = options.prefixes.map((prefix) => prefix.replace(/^\//, '').split('/'));
-    this.#rows = new RowRoutes(database, documents, options);
+    this.#rows = new RowRoutes(documents, options);
   }
 
   /** @param segments the decoded parts of the path, without the empty first one */

@@ -58,8 +58,8 @@ export class Documents {
     );
   }
 
-  /** False if the key is taken. */
-  insert(collection: Collection, key: string, payload: Uint8Array, createdAt = this.time): boolean {
+  /** The new document's sequence; null if the key is taken. */
+  insert(collection: Collection, key: string, payload: Uint8Array, createdAt = this.time): number | null {
     const data = this.misbehaviour.reformats ? reformatted(payload) : payload;
     return this.#database.insert(collection, { key, data, createdAt, updatedAt: createdAt });
   }
@@ -87,8 +87,9 @@ export class Documents {
     return this.#database.find(collection, key);
   }
 
-  item(document: StoredDocument, wrapping: Wrapping): Uint8Array {
-    return this.#pages.item(document.sequence, wrapping);
+  /** One document as it stands in an answer. */
+  item(sequence: number, wrapping: Wrapping): Uint8Array {
+    return this.#pages.item(sequence, wrapping);
   }
 
   page(collection: Collection, asked: DocumentQuery, wrapping: Wrapping): DocumentPage {

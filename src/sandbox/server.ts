@@ -43,10 +43,13 @@ function listening(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-async function readBody(message: IncomingMessage): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  for await (const part of message) parts.push(part as Uint8Array);
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+function readBody(message: IncomingMessage): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const parts: Uint8Array[] = [];
+    message.on('data', (part: Uint8Array) => parts.push(part));
+    message.on('end', () => resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts)));
+    message.on('error', reject);
+  });
 }
 
 function requestOf(message: IncomingMessage, body: Uint8Array): SandboxRequest {
