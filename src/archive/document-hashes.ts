@@ -1,15 +1,17 @@
 import { isUtf8 } from 'node:buffer';
 import type { Codec } from '../kernel/codec.ts';
 import type { DocumentBatch, DocumentShape } from '../model/document.ts';
-import { logicalId, payload, scanKey } from '../model/shape.ts';
+import { payload, payloadId, scanKey } from '../model/shape.ts';
 import { keyOfUnkeyed, LeafMaker, SetDigest } from './digest.ts';
 
 /** What identifies one document and its content; latin1 hash strings. Valid until the next call of `read`. */
 export interface DocumentHashes {
   /** SHA-256 of the scan key. */
   scanKeyHash: string;
-  /** SHA-256 of the logical id. */
+  /** SHA-256 of the logical id: the payload's own id, else the scan key. */
   logicalIdHash: string;
+  /** True if the payload has an id of its own. */
+  ownId: boolean;
   /** SHA-256 of the payload. */
   payloadHash: string;
   /** Over scan key and stored bytes: "what I stored is what I scanned". */
@@ -28,6 +30,7 @@ export class DocumentHasher {
   readonly #hashes: DocumentHashes = {
     scanKeyHash: '',
     logicalIdHash: '',
+    ownId: false,
     payloadHash: '',
     leaf: '',
     contentLeaf: '',
@@ -51,12 +54,15 @@ export class DocumentHasher {
     hashes.leaf = this.#leaves.leaf(key, documentHash);
     if (this.shape === 'flat') {
       hashes.logicalIdHash = hashes.scanKeyHash;
+      hashes.ownId = ownKey !== null;
       hashes.payloadHash = documentHash;
       hashes.contentLeaf = hashes.leaf;
       return hashes;
     }
-    const logical = logicalId(batch, index, this.shape) ?? key;
-    hashes.logicalIdHash = this.#codec.sha256(logical);
+    const ownId = payloadId(batch, index, this.shape);
+    const logical = ownId ?? key;
+    hashes.ownId = ownId !== null;
+    hashes.logicalIdHash = ownId === null ? hashes.scanKeyHash : this.#codec.sha256(ownId);
     hashes.payloadHash =
       this.shape === 'flat_id' ? documentHash : this.#codec.sha256(payload(batch, index, this.shape));
     hashes.contentLeaf = this.#leaves.leaf(logical, hashes.payloadHash);

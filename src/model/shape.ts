@@ -99,17 +99,21 @@ export function payload(batch: DocumentBatch, index: number, shape: DocumentShap
 
 const ID_ONLY = new MemberNames(['id']);
 
-/** The payload's top-level `id`, decoded, else the scan key; null if neither identifies the document. */
-export function logicalId(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
-  if (shape === 'flat') return scanKey(batch, index, shape);
-  if (shape === 'flat_id') return scanKey(batch, index, 'flat') ?? scanKey(batch, index, shape);
+/** JSON text of the payload's own top-level `id`; null if it has none that identifies it. */
+export function payloadIdText(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
+  if (shape === 'flat' || shape === 'flat_id') return scanKeyText(batch, index, 'flat');
   const bytes = payload(batch, index, shape);
   const scanner = new DocumentScanner(ID_ONLY, null);
   scanner.advance(bytes, bytes.length);
   scanner.finish();
   const { spans } = scanner;
-  if (spans.hasMember(0, 0) && usableKey(bytes, spans.memberStart(0, 0), spans.memberEnd(0, 0))) {
-    return decodedKey(bytes, spans.memberStart(0, 0), spans.memberEnd(0, 0));
-  }
-  return scanKey(batch, index, shape);
+  if (!spans.hasMember(0, 0)) return null;
+  const [start, end] = [spans.memberStart(0, 0), spans.memberEnd(0, 0)];
+  return usableKey(bytes, start, end) ? bytes.subarray(start, end) : null;
+}
+
+/** The payload's own top-level `id`, decoded; null if it has none that identifies it. */
+export function payloadId(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
+  const text = payloadIdText(batch, index, shape);
+  return text === null ? null : decodedKey(text, 0, text.length);
 }

@@ -35,6 +35,9 @@ export interface BackupRequest {
   readonly readBack: boolean;
 }
 
+/** More than this at once only costs memory: each holds a few pages and blocks, and the compressor has two cores or four. */
+export const COLLECTIONS_AT_ONCE_MAX = 3;
+
 /** A collection to be backed up, and what is known of its name. */
 interface Candidate extends ListedCollection {
   /** A collection that no one has ever heard of must hold something to be believed in. */
@@ -125,7 +128,9 @@ export async function backup(
       results.push(result);
     }
   };
-  await Promise.all(Array.from({ length: Math.max(1, request.concurrency) }, backUpNext));
+  await Promise.all(
+    Array.from({ length: Math.max(1, Math.min(request.concurrency, COLLECTIONS_AT_ONCE_MAX)) }, backUpNext),
+  );
 
   results.sort((a, b) => order(candidates, a) - order(candidates, b));
   const errors = results.flatMap((result) => errorsOf(result));

@@ -1,0 +1,49 @@
+import type { SortedRuns } from '../../kernel/sorted-runs.ts';
+import type { Manifest } from '../../model/manifest.ts';
+import type { Repository } from '../../repository.ts';
+import { proveArchive } from '../verified-reading.ts';
+import { compareWritten } from './compare.ts';
+import { readTarget, type TargetReading } from './reading.ts';
+import { ValueComparison } from './values.ts';
+
+export interface ReadBack {
+  readonly sameBytes: number;
+  readonly sameValue: number;
+  readonly different: readonly string[];
+  readonly missing: number;
+}
+
+/** Reads the target again and compares what was written; documents with other bytes are compared by value as well. */
+export async function readBack(
+  repository: Repository,
+  manifest: Manifest,
+  reading: TargetReading,
+  backup: SortedRuns,
+  actions: SortedRuns,
+  refused: ReadonlySet<string>,
+): Promise<ReadBack> {
+  const after = { ...reading, phase: 'compare' as const };
+  const state = await readTarget(after);
+  const found = await compareWritten(reading.scratch, backup, actions, refused, state.records.runs).finally(
+    () => state.close(),
+  );
+  const { sameBytes, missing } = found;
+  if (found.different.size === 0) return { sameBytes, missing, sameValue: 0, different: [] };
+  const { codec } = repository.platform;
+  const values = new ValueComparison(codec, found.different);
+  const again = await readTarget({
+    ...after,
+    onDocument: (batch, index, shape, hashes) => values.addTarget(batch, index, shape, hashes),
+  });
+  await again.close();
+  const shape = manifest.document_shape;
+  await proveArchive(
+    repository,
+    reading.scratch,
+    manifest,
+    () => {},
+    reading.signal,
+    (batch, index, hashes) => values.addBackup(batch, index, shape, hashes),
+  );
+  return { sameBytes, missing, sameValue: values.sameValue, different: values.different };
+}

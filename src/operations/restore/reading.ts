@@ -1,0 +1,100 @@
+import { DocumentHasher, type DocumentHashes } from '../../archive/document-hashes.ts';
+import { BackupError } from '../../kernel/errors.ts';
+import type { OnEvent } from '../../kernel/events.ts';
+import type { Platform } from '../../kernel/platform.ts';
+import type { Scratch } from '../../kernel/sorted-runs.ts';
+import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
+import { scanKeyText } from '../../model/shape.ts';
+import { Scan, ScanMustRestart } from '../../sources/scan/scan.ts';
+import type { Target, TargetCollection } from '../../sources/target.ts';
+import { Addresses } from './addresses.ts';
+import { DocumentRecords } from './records.ts';
+
+/** What a restore knows of its target: one record a document, and the keys by which they can be replaced. */
+export interface TargetState {
+  /** False if the server knows no such collection. */
+  readonly exists: boolean;
+  /** False if the scan could not prove that it saw every document. */
+  readonly complete: boolean;
+  readonly documentCount: number;
+  readonly records: DocumentRecords;
+  readonly addresses: Addresses;
+  close(): Promise<void>;
+}
+
+export interface TargetReading {
+  readonly platform: Platform;
+  readonly target: Target;
+  readonly collection: TargetCollection;
+  readonly scratch: Scratch;
+  readonly phase: 'read-target' | 'compare';
+  /** What progress is reported for. */
+  readonly object: string;
+  readonly onEvent: OnEvent;
+  readonly signal: AbortSignal | undefined;
+  /** Called for each document, after its record was taken. */
+  readonly onDocument?: (
+    batch: DocumentBatch,
+    index: number,
+    shape: DocumentShape,
+    hashes: DocumentHashes,
+  ) => void;
+}
+
+/** Reads the whole collection once. */
+export async function readTarget(reading: TargetReading): Promise<TargetState> {
+  for (const withoutKeyset of [false, true]) {
+    const records = new DocumentRecords(reading.scratch, !reading.collection.traits.serverGivenKeys);
+    const addresses = new Addresses(reading.scratch);
+    const close = async (): Promise<void> => {
+      await records.runs.close();
+      await addresses.close();
+    };
+    try {
+      const found = await scanInto(reading, withoutKeyset, records, addresses);
+      return { ...found, documentCount: records.runs.count, records, addresses, close };
+    } catch (thrown) {
+      await close();
+      if (!(thrown instanceof ScanMustRestart) || withoutKeyset) throw thrown;
+    }
+  }
+  throw new Error('a scan without keyset asked to be restarted without keyset');
+}
+
+async function scanInto(
+  reading: TargetReading,
+  withoutKeyset: boolean,
+  records: DocumentRecords,
+  addresses: Addresses,
+): Promise<{ exists: boolean; complete: boolean }> {
+  const { platform, collection, scratch, signal } = reading;
+  let scan: Scan;
+  try {
+    const pages = reading.target.openCollection(collection.collection);
+    scan = await Scan.open(pages, { platform, scratch, withoutKeyset, signal });
+  } catch (thrown) {
+    if (!(thrown instanceof BackupError && thrown.code === 'SOURCE_NOT_FOUND')) throw thrown;
+    return { exists: false, complete: true };
+  }
+  const hasher = new DocumentHasher(platform.codec, scan.shape);
+  for await (const batch of scan.batches()) {
+    for (let index = 0; index < batch.spans.count; index++) {
+      const key = scanKeyText(batch, index, scan.shape);
+      const usable = key !== null && collection.addressable(key) ? key : null;
+      const writePlace = await addresses.add(usable);
+      const hashes = hasher.read(batch, index);
+      await records.add(hashes, writePlace);
+      reading.onDocument?.(batch, index, scan.shape, hashes);
+    }
+    reading.onEvent({
+      type: 'progress',
+      object: reading.object,
+      phase: reading.phase,
+      unit: 'documents',
+      done: records.runs.count,
+      ...(batch.total === undefined ? {} : { total: Math.max(records.runs.count, batch.total) }),
+    });
+  }
+  await addresses.seal();
+  return { exists: true, complete: scan.finding.proved && scan.finding.missing.length === 0 };
+}

@@ -1,0 +1,96 @@
+import type { DocumentHashes } from '../../archive/document-hashes.ts';
+import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
+
+/**
+ * A restore compares two sets of any size in bounded memory: one fixed-width record a document, sorted by what they are
+ * compared by, read in step. Hashes are cut to 128 bits.
+ */
+export const HASH_BYTES = 16;
+
+/** What tells a document of the target apart from others that share its content or id. */
+const PLACE_BYTES = 8;
+
+/**
+ * One document: scan key hash ‖ identity hash ‖ payload hash ‖ flags ‖ place.
+ *
+ * The identity is what the same document has on another server: the payload's own id, else its content.
+ * The place is the archive's block (backup) or where its address stands (target, see Addresses).
+ */
+export const RECORD = {
+  key: 0,
+  identity: HASH_BYTES,
+  payload: 2 * HASH_BYTES,
+  flags: 3 * HASH_BYTES,
+  place: 3 * HASH_BYTES + 1,
+  width: 3 * HASH_BYTES + 1 + PLACE_BYTES,
+} as const;
+
+export const BY_CONTENT = 1;
+
+export class DocumentRecords {
+  readonly runs: SortedRuns;
+  /** Without keys that the server keeps, a document without an id of its own is known by its content alone. */
+  readonly #keysLast: boolean;
+
+  /** @param keysLast whether a document keeps its scan key when it is written to the target */
+  constructor(scratch: Scratch, keysLast: boolean) {
+    this.runs = new SortedRuns(scratch, RECORD.width);
+    this.#keysLast = keysLast;
+  }
+
+  async add(hashes: DocumentHashes, writePlace: (into: Buffer, at: number) => void): Promise<void> {
+    if (this.runs.full) await this.runs.flush();
+    const record = this.runs.slot();
+    const byContent = !hashes.ownId && !this.#keysLast;
+    record.write(hashes.scanKeyHash, RECORD.key, HASH_BYTES, 'latin1');
+    record.write(
+      byContent ? hashes.payloadHash : hashes.logicalIdHash,
+      RECORD.identity,
+      HASH_BYTES,
+      'latin1',
+    );
+    record.write(hashes.payloadHash, RECORD.payload, HASH_BYTES, 'latin1');
+    record[RECORD.flags] = byContent ? BY_CONTENT : 0;
+    record.fill(0, RECORD.place, RECORD.width);
+    writePlace(record, RECORD.place);
+    this.runs.added();
+  }
+}
+
+/** Reads sorted records one by one; `at` is undefined at the end. A record is valid until the next `advance`. */
+export class RecordCursor {
+  current: Buffer | null = null;
+  readonly #pieces: AsyncIterator<Buffer>;
+  readonly #width: number;
+  #piece: Buffer = Buffer.alloc(0);
+  #at = 0;
+
+  private constructor(runs: SortedRuns) {
+    this.#pieces = runs.sorted()[Symbol.asyncIterator]();
+    this.#width = runs.width;
+  }
+
+  static async open(runs: SortedRuns): Promise<RecordCursor> {
+    const cursor = new RecordCursor(runs);
+    await cursor.advance();
+    return cursor;
+  }
+
+  async advance(): Promise<void> {
+    if (this.#at >= this.#piece.length) {
+      const next = await this.#pieces.next();
+      if (next.done === true) {
+        this.current = null;
+        return;
+      }
+      this.#piece = next.value;
+      this.#at = 0;
+    }
+    this.current = this.#piece.subarray(this.#at, this.#at + this.#width);
+    this.#at += this.#width;
+  }
+}
+
+export function sameBytes(a: Buffer, aAt: number, b: Buffer, bAt: number, length: number): boolean {
+  return a.compare(b, bAt, bAt + length, aAt, aAt + length) === 0;
+}
