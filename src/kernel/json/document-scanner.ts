@@ -1,3 +1,4 @@
+import { findInString } from './byte-search.ts';
 import { DocumentSpans } from './document-spans.ts';
 import { JsonMalformed, unexpected } from './json-malformed.ts';
 import type { MemberNames } from './member-names.ts';
@@ -74,7 +75,8 @@ export class DocumentScanner {
 
   /** Goes on to `end`. `bytes` may be another buffer than last time, with the same content up to the old end. */
   advance(bytes: Uint8Array, end: number): void {
-    const piece: Piece = { bytes, words: new DataView(bytes.buffer, bytes.byteOffset, end), end };
+    const words = new DataView(bytes.buffer, bytes.byteOffset, end);
+    const piece: Piece = { bytes, words, end };
     // what every byte touches is kept in local variables: fields would halve the rate
     const value = this.#value;
     let at = this.#at;
@@ -94,13 +96,18 @@ export class DocumentScanner {
       }
       if (expected === 'key' || expected === 'key or end') {
         if (byte === QUOTE) {
-          const keyEnd = value.findOfString(piece, at);
-          if (keyEnd < 0) break;
           const names = inDocument ? this.#members : this.#envelope!.names;
-          member = value.escaped
-            ? findEscaped(names, bytes, at, keyEnd)
-            : names.find(bytes, at + 1, keyEnd - 1);
-          at = keyEnd;
+          const stop = value.isOpen ? end : findInString(words, at + 1, end);
+          if (stop < end && bytes[stop] === QUOTE) {
+            member = names.find(bytes, at + 1, stop);
+            at = stop + 1;
+          } else {
+            const keyEnd = value.findOfString(piece, at);
+            if (keyEnd < 0) break;
+            const key = decodedKey(bytes, at, keyEnd);
+            member = names.find(key, 0, key.length);
+            at = keyEnd;
+          }
           expected = 'colon';
           if (at < end && bytes[at] === COLON) {
             at++;
@@ -235,10 +242,4 @@ const COLON = 0x3a;
 
 function isWhiteSpace(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}
-
-/** `start` and `end` enclose the quotes. */
-function findEscaped(names: MemberNames, bytes: Uint8Array, start: number, end: number): number {
-  const key = decodedKey(bytes, start, end);
-  return names.find(key, 0, key.length);
 }

@@ -1,4 +1,4 @@
-/** Up to 16 names of object members that a scan looks out for, compared as bytes. */
+/** Some names of object members that a scan looks out for, compared as bytes. */
 export class MemberNames {
   readonly names: readonly string[];
   readonly #bytes: readonly Uint8Array[];
@@ -18,12 +18,17 @@ export class MemberNames {
   /** Index of the name that stands in `bytes[start, end)`, a key without escapes; −1 if it is none of them. */
   find(bytes: Uint8Array, start: number, end: number): number {
     if (this.#outlines[outline(bytes, start, end)] === 0) return -1;
-    return this.#bytes.findIndex((name) => {
-      if (name.length !== end - start) return false;
-      for (let at = 0; at < name.length; at++) if (name[at] !== bytes[start + at]) return false;
-      return true;
-    });
+    for (let index = 0; index < this.#bytes.length; index++) {
+      if (isAt(this.#bytes[index]!, bytes, start, end)) return index;
+    }
+    return -1;
   }
+}
+
+function isAt(name: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (name.length !== end - start) return false;
+  for (let at = 0; at < name.length; at++) if (name[at] !== bytes[start + at]) return false;
+  return true;
 }
 
 /** A number below 256 made of length, first and last byte. */

@@ -16,8 +16,6 @@ export interface Piece {
 export class ValueEnd {
   /** Line breaks outside strings that became spaces. */
   lineBreaks = 0;
-  /** Whether the last string had an escape in it. */
-  escaped = false;
 
   /** Where to go on in the value that is not at its end yet; 0 if there is none. */
   #goOnAt = 0;
@@ -48,11 +46,7 @@ export class ValueEnd {
 
   /** The same for a value that is known to be a string. */
   findOfString({ bytes, words, end }: Piece, start: number): number {
-    let at = this.#goOnAt;
-    if (at === 0) {
-      at = start + 1;
-      this.escaped = false;
-    }
+    let at = this.#goOnAt || start + 1;
     for (;;) {
       at = findInString(words, at, end);
       if (at === end) break;
@@ -62,7 +56,6 @@ export class ValueEnd {
         return at + 1;
       }
       if (byte === 0x0a) throw new JsonMalformed('a string holds a raw line feed', at);
-      this.escaped = true;
       if (at + 1 === end) break;
       // a line feed after the backslash is left for the next search to find
       at += bytes[at + 1] === 0x0a ? 1 : 2;
@@ -84,7 +77,9 @@ export class ValueEnd {
         if (at < 0) return -1;
         this.#inString = false;
       }
-      at = findOutsideString(words, at, end);
+      // most strings follow upon the one before with a single character between them
+      if (at < end && (bytes[at] === 0x2c || bytes[at] === 0x3a)) at++;
+      if (at === end || bytes[at] !== 0x22) at = findOutsideString(words, at, end);
       if (at === end) {
         this.#goOnAt = at;
         return -1;
