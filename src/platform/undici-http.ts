@@ -112,7 +112,6 @@ class Exchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
-    if (status < 200) return; // an interim answer
     this.#status = status;
     this.#headers = joinedHeaders(headers);
     const wanted = this.#request.wantBody !== false || status >= 300;

@@ -160,6 +160,20 @@ describe('a request that is not repeatable', () => {
   });
 });
 
+describe('a failure of which nobody knows whether the server acted', () => {
+  it('stays one, even if the server cannot be reached afterwards', async () => {
+    const server = await startHttpServer((_request, response) => {
+      response.socket!.destroy();
+      void server[Symbol.asyncDispose]();
+    });
+    const error = await errorOf(clientOf(server.url).send());
+    expect(error).toMatchObject({
+      code: 'SOURCE_FAILED',
+      message: expect.stringContaining('cannot be reached'),
+    });
+  });
+});
+
 describe('429', () => {
   it('for ever ends, with the wish of the server in the error', async () => {
     await using server = await serving([[429, { 'retry-after': '86400' }]]);
