@@ -1,0 +1,47 @@
+import type { Command } from 'commander';
+import { list, onOff } from '../../config/kinds.ts';
+import { addFlag, addFlagsOf } from '../flags.ts';
+import type { Invocation, Run } from '../invocation.ts';
+import { defineLaterFlags } from '../later.ts';
+import { backupHeader, backupReportLines } from '../output/backup-report.ts';
+import { failureLines } from '../output/failure.ts';
+import { summaryOf } from '../output/summary.ts';
+
+interface BackupFlags {
+  readonly collections?: readonly string[];
+  readonly dryRun?: boolean;
+  readonly adoptStore?: boolean;
+}
+
+export function defineBackup(program: Command, run: Run): void {
+  const command = program
+    .command('backup')
+    .summary('back up collections')
+    .description('Makes a full backup of every collection, or of those that are named.');
+  addFlag(command, '--collections', list('a,b'), 'only these collections');
+  addFlag(command, '--dry-run', onOff, 'read everything, write nothing');
+  addFlag(command, '--adopt-store', onOff, 'use a store that holds the backups of another project');
+  addFlagsOf(command);
+  defineLaterFlags(command, ['--incremental']);
+  command.action((_options, self: Command) => {
+    const flags = self.optsWithGlobals<BackupFlags & Record<string, unknown>>();
+    return run('backup', flags, (invocation) => backup(invocation, flags));
+  });
+}
+
+async function backup({ session, output, context }: Invocation, flags: BackupFlags) {
+  const { backup: backUp } = await import('../../operations/backup.ts');
+  const request = session.backupRequest({
+    collections: flags.collections ?? null,
+    dryRun: flags.dryRun === true,
+    adoptStore: flags.adoptStore === true,
+  });
+  const repository = await session.repository();
+  const source = await session.source();
+  output.say(backupHeader(request));
+  const report = await backUp(repository, source, request, context);
+  output.say(backupReportLines(report, repository.store.label, output));
+  const told = new Set(report.backups.map(({ error }) => error));
+  for (const error of report.errors) if (!told.has(error)) output.complain(failureLines(error).join('\n'));
+  return summaryOf(report);
+}

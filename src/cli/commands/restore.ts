@@ -1,0 +1,82 @@
+import type { Command } from 'commander';
+import { list, onOff, text } from '../../config/kinds.ts';
+import { BackupError } from '../../kernel/errors.ts';
+import { backupIdArgument } from '../backup-id-argument.ts';
+import { addFlag, addFlagsOf } from '../flags.ts';
+import type { Invocation, Run } from '../invocation.ts';
+import { defineLaterFlags } from '../later.ts';
+import type { RestoreFlags } from '../restore-flags.ts';
+
+export function defineRestore(program: Command, run: Run): void {
+  const command = program
+    .command('restore [id]')
+    .summary('restore a backup, or check what that would do')
+    .description(
+      'Restores one backup, or the newest good one of several collections: verifies it, reads the target, shows the\n' +
+        'plan, writes, reads back and compares. Documents that the backup does not hold are left alone.',
+    );
+  addFlag(command, '--validate-only', onOff, 'only prove that the backup is whole');
+  addFlag(command, '--dry-run', onOff, 'read everything, show the plan, write nothing');
+  addFlag(command, '--to', text, 'restore into another collection');
+  addFlag(command, '--all', onOff, 'every collection that has a backup');
+  addFlag(command, '--collections', list('a,b'), 'these collections');
+  addFlag(
+    command,
+    '--latest',
+    onOff,
+    'with --all or --collections: the newest good backup of each, as always',
+  );
+  addFlag(command, '--yes', onOff, 'do not ask');
+  addFlagsOf(command);
+  defineLaterFlags(command, [
+    '--merge',
+    '--exact',
+    '--ids <a,b>',
+    '--plan <file>',
+    '--apply <file>',
+    '--at <time>',
+    '--allow-partial',
+  ]);
+  command.action((id: string | undefined, _options, self: Command) => {
+    const flags = self.optsWithGlobals<RestoreFlags & Record<string, unknown>>();
+    return run('restore', flags, async (invocation) => {
+      refuseContradictions(id, flags, invocation);
+      const { restore } = await import('../restore.ts');
+      return await restore(invocation, id === undefined ? null : backupIdArgument(id), flags);
+    });
+  });
+}
+
+function refuseContradictions(
+  id: string | undefined,
+  flags: RestoreFlags,
+  { session, ask }: Invocation,
+): void {
+  const several = flags.all === true || flags.collections !== undefined;
+  if (id === undefined && !several) {
+    throw usage(
+      flags.latest === true ? '--latest does not say which collections' : 'no backup id was given',
+      'Name a backup (`zerodb-backup list` shows them), or give --all or --collections.',
+    );
+  }
+  if (id !== undefined && (several || flags.latest === true)) {
+    throw usage('a backup id does not go with --all, --collections or --latest', 'Give one or the other.');
+  }
+  if (flags.all === true && flags.collections !== undefined) {
+    throw usage('--all does not go with --collections', 'Give one or the other.');
+  }
+  if (several && flags.to !== undefined) {
+    throw usage('--to takes one backup', 'Restore the collections one by one to rename them.');
+  }
+  const writes = flags.validateOnly !== true && flags.dryRun !== true;
+  if (writes && session.hasTargetOfItsOwn && flags.yes !== true && ask === null) {
+    throw new BackupError('RESTORE_REFUSED', 'a restore into another server was not confirmed', {
+      kept: 'Nothing was written.',
+      cure: 'Add --yes once --dry-run shows what you want.',
+    });
+  }
+}
+
+function usage(message: string, cure: string): BackupError {
+  return new BackupError('USAGE_INVALID', message, { kept: 'Nothing was done.', cure });
+}

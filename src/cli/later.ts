@@ -1,0 +1,50 @@
+import { type Command, Option } from 'commander';
+import { BackupError } from '../kernel/errors.ts';
+
+/** What the documentation promises for later versions: refused by name, so that nothing else is done in its place. */
+
+export const LATER_COMMANDS = [
+  'acknowledge',
+  'cleanup',
+  'copy',
+  'doctor',
+  'drill',
+  'keygen',
+  'pin',
+  'rebuild',
+  'rekey',
+  'resume',
+  'schedule',
+  'serve',
+  'status',
+  'undo',
+  'unpin',
+];
+
+export function defineLaterCommands(program: Command): void {
+  for (const name of LATER_COMMANDS) {
+    program
+      .command(name, { hidden: true })
+      .description('not in this version yet')
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .action(() => refuse(name));
+  }
+}
+
+/** @param flags as commander writes them: `--merge`, `--ids <a,b>` */
+export function defineLaterFlags(command: Command, flags: readonly string[]): void {
+  for (const text of flags) {
+    const option = new Option(text).hideHelp();
+    command.addOption(option);
+    command.on(`option:${option.name()}`, () => refuse(`${command.name()} --${option.name()}`));
+  }
+}
+
+function refuse(what: string): never {
+  throw new BackupError('USAGE_INVALID', `${what} is not in this version yet`, {
+    object: what,
+    kept: 'Nothing was done.',
+    cure: 'Run `zerodb-backup --help` to see what this version does.',
+  });
+}

@@ -1,0 +1,71 @@
+import { printable } from '../../kernel/printable.ts';
+import type { BackupReport, CollectionBackup } from '../../model/report.ts';
+import { failureLines } from './failure.ts';
+import { banner } from './layout.ts';
+import type { Output } from './output.ts';
+import { formatCount, formatSeconds } from './quantities.ts';
+
+export function backupHeader({
+  collections,
+  dryRun,
+}: {
+  readonly collections: readonly string[] | null;
+  readonly dryRun: boolean;
+}): string[] {
+  return [
+    ...banner('ZeroDB BACKUP'),
+    `Collections: ${collections === null ? 'ALL' : collections.map(printable).join(', ')}`,
+    'Backup Type: Full',
+    `Dry Run: ${dryRun ? 'Yes' : 'No'}`,
+    '',
+  ];
+}
+
+export function backupReportLines(report: BackupReport, store: string, output: Output): string[] {
+  const made = report.backups.filter(({ outcome }) => outcome === 'completed').length;
+  const incomplete = report.backups.filter(({ outcome }) => outcome === 'incomplete').length;
+  const failed = report.backups.filter(({ outcome }) => outcome === 'failed');
+  const skipped = report.backups.filter(({ outcome }) => outcome === 'skipped').length;
+  return [
+    ...report.backups.flatMap((one) => collectionLines(one, output)),
+    ...banner('BACKUP SUMMARY'),
+    `Status: ${report.exit_code === 0 ? 'COMPLETED' : made + incomplete > 0 ? 'COMPLETED_WITH_ERRORS' : 'FAILED'}`,
+    `Total Collections: ${report.backups.length - skipped}`,
+    `Successful: ${made}`,
+    ...(incomplete > 0 ? [`Incomplete: ${incomplete}`] : []),
+    `Failed: ${failed.length}`,
+    ...(failed.length > 0
+      ? [`Failed Collections: ${failed.map(({ collection }) => printable(collection)).join(', ')}`]
+      : []),
+    ...(skipped > 0 ? [`Not In This Project: ${skipped}`] : []),
+    `Duration: ${formatSeconds(report.duration_ms)}`,
+    `Store: ${printable(store)}`,
+    ...(report.dry_run ? ['', 'Dry run: everything was read, nothing was written.'] : []),
+  ];
+}
+
+function collectionLines(one: CollectionBackup, output: Output): string[] {
+  const name = printable(one.collection);
+  const size = one.file_size > 0 ? one.file_size : one.raw_size;
+  const amount = `${name}: ${formatCount(one.document_count)} docs, ${formatCount(size)} bytes`;
+  switch (one.outcome) {
+    case 'completed':
+      return [`${output.paint('green', '✓')} ${amount}`];
+    case 'incomplete':
+      return [
+        `${output.paint('yellow', '!')} ${amount}, INCOMPLETE`,
+        ...one.missing.map((sentence) => `    missing: ${printable(sentence)}`),
+      ];
+    case 'failed':
+      return [
+        `${output.paint('red', '✗')} ${name}: FAILED - ${printable(one.error?.message ?? 'for an unknown reason')}`,
+        ...(one.error === undefined
+          ? []
+          : failureLines(one.error)
+              .slice(1)
+              .map((line) => `  ${line}`)),
+      ];
+    case 'skipped':
+      return [`- ${name}: not in this project`];
+  }
+}

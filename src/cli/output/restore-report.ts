@@ -1,0 +1,112 @@
+import { printable } from '../../kernel/printable.ts';
+import type { RestoreReport } from '../../model/report.ts';
+import { failureLines } from './failure.ts';
+import { banner } from './layout.ts';
+import type { Output } from './output.ts';
+import { formatCount, formatSeconds, formatTime } from './quantities.ts';
+
+export function restoreHeader(
+  backupIds: readonly string[],
+  mode: { readonly validateOnly: boolean; readonly dryRun: boolean },
+): string[] {
+  return [
+    ...banner('ZeroDB RESTORE'),
+    ...backupIds.map((id) => `Backup ID: ${id}`),
+    'Merge Mode: No (replace)',
+    `Validate Only: ${mode.validateOnly ? 'Yes' : 'No'}`,
+    `Dry Run: ${mode.dryRun ? 'Yes' : 'No'}`,
+    '',
+  ];
+}
+
+/** What a restore would do, on one line for each kind of document that there is. */
+export function planLines(report: RestoreReport): string[] {
+  const { counts, document_count } = report;
+  const line = (count: number, text: string): string[] =>
+    count === 0 ? [] : [`  ${formatCount(count).padStart(9)}  ${text}`];
+  return [
+    `Plan for ${destination(report)}, ${formatCount(document_count)} documents in the backup:`,
+    ...line(counts.created, 'to create'),
+    ...line(counts.replaced, 'to replace'),
+    ...line(counts.same, 'already the same'),
+    ...line(counts.extra, 'only there: left alone'),
+    ...line(counts.ambiguous, 'match more than one document: left alone'),
+    ...line(counts.unaddressable, 'cannot be addressed there: left alone'),
+    '',
+  ];
+}
+
+/** The one line that a person is asked to agree to. */
+export function planQuestion(reports: readonly RestoreReport[]): string {
+  const sum = (name: 'created' | 'replaced'): number =>
+    reports.reduce((total, { counts }) => total + counts[name], 0);
+  const what = `Create ${formatCount(sum('created'))} and replace ${formatCount(sum('replaced'))} documents`;
+  const where =
+    reports.length === 1
+      ? destination(reports[0]!)
+      : `${reports.length} collections on ${reports[0]!.target}`;
+  return `${what} in ${where}?`;
+}
+
+export function restoreReportLines(report: RestoreReport, output: Output): string[] {
+  const { counts, mode, read_back } = report;
+  const good = report.exit_code === 0;
+  const count = (name: string, value: number): string[] =>
+    value === 0 ? [] : [`${name}: ${formatCount(value)}`];
+  const past = mode === 'dry-run' ? 'Would Be ' : '';
+  return [
+    ...banner('RESTORE SUMMARY'),
+    `Status: ${status(report)}`,
+    `Backup ID: ${report.backup_id}`,
+    `Collection: ${printable(report.collection)}`,
+    `Backup Type: ${report.backup_type}`,
+    `Backup Timestamp: ${formatTime(report.backup_time)}`,
+    ...(mode === 'validate' ? [] : [`Target: ${destination(report)}`]),
+    `Document Count: ${formatCount(report.document_count)}`,
+    ...(mode === 'validate'
+      ? []
+      : [
+          `${past}Created: ${formatCount(counts.created)}`,
+          `${past}Replaced: ${formatCount(counts.replaced)}`,
+          `Already The Same: ${formatCount(counts.same)}`,
+          `Only In The Target, Left Alone: ${formatCount(counts.extra)}`,
+          ...count('Ambiguous, Left Alone', counts.ambiguous),
+          ...count('Unaddressable, Left Alone', counts.unaddressable),
+          ...count('Refused By The Server', counts.refused),
+          ...count('Different After The Restore', counts.different),
+        ]),
+    ...(read_back === null ? [] : [readBackLine(read_back)]),
+    `Duration: ${formatSeconds(report.duration_ms)}`,
+    `Errors: ${report.errors.length}`,
+    ...report.errors.slice(0, 10).flatMap((error) => failureLines(error).map((line) => `  ${line}`)),
+    ...(report.errors.length > 10 ? [`  … and ${report.errors.length - 10} more`] : []),
+    '',
+    good
+      ? `${output.paint('green', '✓')} ${CONCLUSIONS[mode]}`
+      : `${output.paint('red', '✗')} Not everything is as it should be.`,
+  ];
+}
+
+const CONCLUSIONS: Readonly<Record<RestoreReport['mode'], string>> = {
+  validate: 'The backup is whole: every byte and every document was read and compared.',
+  'dry-run': 'Dry run: everything was read, nothing was written.',
+  replace: 'Restored, read back and compared.',
+};
+
+function status({ mode, exit_code, errors }: RestoreReport): string {
+  if (exit_code !== 0) return errors.length > 0 || mode !== 'validate' ? 'COMPLETED_WITH_ERRORS' : 'DAMAGED';
+  return mode === 'validate' ? 'VALIDATED' : mode === 'dry-run' ? 'DRY_RUN' : 'COMPLETED';
+}
+
+function readBackLine({
+  same_bytes,
+  same_value,
+  different,
+}: NonNullable<RestoreReport['read_back']>): string {
+  const reformatted = same_value === 0 ? '' : `, ${formatCount(same_value)} the same in value`;
+  return `Read Back: ${formatCount(same_bytes)} the same byte for byte${reformatted}, ${formatCount(different)} different`;
+}
+
+function destination({ target_collection, target }: RestoreReport): string {
+  return `${printable(target_collection)} on ${printable(target)}`;
+}

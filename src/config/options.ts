@@ -1,0 +1,144 @@
+import type { Compression } from '../kernel/codec.ts';
+import type { LogLevel } from '../kernel/log.ts';
+import { choice, count, duration, file, type Kind, list, onOff, rate, text, url } from './kinds.ts';
+
+/**
+ * Every option that can be configured, once: flags, variables, keys of the file, the documentation and the command
+ * `config` are all made from this table. A name `stateDir` is the flag `--state-dir`, the key `state_dir` and,
+ * unless the table says otherwise, the variable `ZERODB_BACKUP_STATE_DIR`.
+ */
+interface Option<Value, Default extends Value | undefined = Value | undefined> {
+  readonly kind: Kind<Value>;
+  /** One sentence without its full stop. */
+  readonly help: string;
+  readonly default: Default;
+  /** What happens where there is no default value. */
+  readonly otherwise?: string;
+  readonly variable?: string;
+  /** Never a flag, never shown; its variable may end in `_FILE` and name a file that holds the value. */
+  readonly secret?: true;
+  /** The commands that take the flag: all of them if left out, none if empty. */
+  readonly commands?: readonly string[];
+}
+
+function option<Value>(
+  kind: Kind<Value>,
+  help: string,
+  facts: Partial<Option<Value, undefined>> = {},
+): Option<Value, Value | undefined> {
+  return { kind, help, default: undefined, ...facts };
+}
+
+function defaulted<Value>(
+  kind: Kind<Value>,
+  value: Value,
+  help: string,
+  facts: Partial<Option<Value>> = {},
+): Option<Value, Value> {
+  return { kind, help, ...facts, default: value };
+}
+
+const toTarget = ['restore'];
+const compressions: readonly Compression[] = ['gzip', 'zstd'];
+const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+
+export const OPTIONS = {
+  config: option(file, 'configuration file', {
+    otherwise: 'zerodb-backup.yaml or zerodb-backup.json in the working directory',
+  }),
+
+  source: option(url, "base URL of the project's API, with ?project=…&dialect=… where needed", {
+    variable: 'ZERODB_API_BASE_URL',
+  }),
+  projectId: option(text, 'project on the server', { variable: 'ZERODB_PROJECT_ID' }),
+  apiKey: option(text, 'API key', { variable: 'ZERODB_API_KEY', secret: true }),
+  email: option(text, 'login, where there is no API key', { variable: 'ZERODB_EMAIL' }),
+  password: option(text, 'password of the login', { variable: 'ZERODB_PASSWORD', secret: true }),
+  dialect: option(choice(['A', 'B']), 'dialect that the server speaks', { otherwise: 'found out' }),
+
+  target: option(url, 'base URL of another server to restore into', {
+    variable: 'ZERODB_TARGET_API_BASE_URL',
+    otherwise: 'the source',
+    commands: toTarget,
+  }),
+  targetProjectId: option(text, 'project on the target', {
+    variable: 'ZERODB_TARGET_PROJECT_ID',
+    commands: toTarget,
+  }),
+  targetApiKey: option(text, 'API key for the target', { variable: 'ZERODB_TARGET_API_KEY', secret: true }),
+  targetEmail: option(text, 'login for the target', { variable: 'ZERODB_TARGET_EMAIL', commands: toTarget }),
+  targetPassword: option(text, 'password of the login for the target', {
+    variable: 'ZERODB_TARGET_PASSWORD',
+    secret: true,
+  }),
+
+  store: option(list('url'), 'where backups are kept: a directory or file:///…', {
+    otherwise: 'a directory of this user, named when it is used',
+  }),
+  stateDir: option(file, 'local scratch and cache, never needed to restore', {
+    otherwise: '$XDG_STATE_HOME/zerodb-backup',
+  }),
+
+  collections: option(list('a,b'), 'the collections of a server that cannot list its own', {
+    otherwise: 'the 14 of the specification',
+    commands: [], // the flag of this name is an argument of backup and restore: it selects
+  }),
+  exclude: option(list('a,b'), 'collections to leave out', { commands: ['backup'] }),
+  compression: defaulted<Compression>(choice(compressions), 'gzip', 'how archives are compressed', {
+    commands: ['backup'],
+  }),
+  consistency: defaulted<'window' | 'point'>(
+    choice(['window', 'point']),
+    'window',
+    'point asks for the state of one moment, at the price of a second reading',
+    { commands: ['backup'] },
+  ),
+
+  timeout: defaulted(duration, 60_000, 'longest silence of a server that is tolerated'),
+  concurrency: defaulted(count(1, 64), 16, 'most requests at a time to one server'),
+  rateLimit: option(rate, 'most requests a minute', { otherwise: "learned from the server's answers" }),
+
+  json: defaulted(onOff, false, 'JSON lines on standard output, the last one a summary'),
+  quiet: defaulted(onOff, false, 'only data and errors'),
+  verbose: defaulted(onOff, false, 'say more'),
+  logFile: option(file, 'file that receives every log line as well'),
+  logLevel: option(choice(logLevels), 'lowest level that is logged', {
+    otherwise: 'warn beside progress bars, else info',
+  }),
+} satisfies Record<string, Option<unknown>>;
+
+export type OptionName = keyof typeof OPTIONS;
+export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[];
+
+/** Effective values: what is configured, else the default, else undefined. */
+export type Settings = {
+  readonly [Name in OptionName]: (typeof OPTIONS)[Name] extends Option<infer Value, infer Default>
+    ? Value | Default
+    : never;
+};
+
+/** The table's entry in its general form. */
+export function optionFacts(name: OptionName): Option<unknown> {
+  return OPTIONS[name];
+}
+
+/** `--state-dir` */
+export function flagOf(name: OptionName): string {
+  return `--${words(name).join('-')}`;
+}
+
+/** `state_dir` */
+export function keyOf(name: OptionName): string {
+  return words(name).join('_');
+}
+
+/** `ZERODB_BACKUP_STATE_DIR` */
+export function variableOf(name: OptionName): string {
+  return optionFacts(name).variable ?? `${VARIABLE_PREFIX}${keyOf(name).toUpperCase()}`;
+}
+
+export const VARIABLE_PREFIX = 'ZERODB_BACKUP_';
+
+function words(name: string): string[] {
+  return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
+}

@@ -1,0 +1,25 @@
+export { BackupError, ERROR_CODES, type ErrorCode } from './kernel/errors.ts';
+export type { OnEvent, OperationContext, OperationEvent, Phase } from './kernel/events.ts';
+export type { BackupType } from './model/backup-id.ts';
+export type { Manifest } from './model/manifest.ts';
+export type {
+  BackupReport,
+  CollectionBackup,
+  ExportReport,
+  ListedBackup,
+  ListReport,
+  ReportedError,
+  ReportedWarning,
+  RestoreCounts,
+  RestoreReport,
+  VerifiedBackup,
+  VerifyLevel,
+  VerifyReport,
+} from './model/report.ts';
+export {
+  type BackupOptions,
+  BackupService,
+  type RestoreOptions,
+  type ServiceConfig,
+  type ServiceOptions,
+} from './service.ts';

@@ -1,0 +1,181 @@
+import { loadConfiguration } from './config/configuration.ts';
+import type { OptionName, Settings } from './config/options.ts';
+import { BackupError } from './kernel/errors.ts';
+import type { OperationContext } from './kernel/events.ts';
+import type { Platform } from './kernel/platform.ts';
+import { Redaction } from './kernel/redaction.ts';
+import type { BackupType } from './model/backup-id.ts';
+import type {
+  BackupReport,
+  ExportReport,
+  ListReport,
+  RestoreReport,
+  VerifyLevel,
+  VerifyReport,
+} from './model/report.ts';
+import { backup } from './operations/backup.ts';
+import { exportBackup } from './operations/export.ts';
+import { list, show } from './operations/list.ts';
+import { applyRestore, planRestore, validateBackup } from './operations/restore.ts';
+import { verify } from './operations/verify.ts';
+import { createPlatform } from './platform/platform.ts';
+import { Session } from './session.ts';
+
+/**
+ * Any option of docs/configuration.md, as a value or as text; times are in seconds or such as `'5m'`. What is left
+ * out comes from the variables and the configuration file.
+ */
+export type ServiceConfig = {
+  readonly [Name in OptionName]?: NonNullable<Settings[Name]> | string;
+};
+
+export interface ServiceOptions {
+  /** Receives the lines of the log; nobody does if left out. */
+  readonly onLog?: (line: string) => void;
+}
+
+export interface BackupOptions extends OperationContext {
+  /** Incremental backups come in a later version: true is refused. */
+  readonly incremental?: boolean;
+  /** Reads everything and writes nothing. */
+  readonly dryRun?: boolean;
+}
+
+export interface RestoreOptions extends OperationContext {
+  /** Merging comes in a later version: true is refused. */
+  readonly merge?: boolean;
+  /** Reads everything and writes nothing. */
+  readonly dryRun?: boolean;
+  /** Only proves that the backup is whole; contacts no server. */
+  readonly validateOnly?: boolean;
+  /** Another collection to restore into. */
+  readonly toCollection?: string;
+}
+
+/**
+ * The library: backs up, verifies and restores the collections of one ZeroDB project. Reports say how it went, also
+ * where parts failed (`exit_code` is 0 exactly if all is well); a BackupError is thrown where nothing could be done.
+ */
+export class BackupService implements AsyncDisposable {
+  readonly #platform: Platform;
+  readonly #session: Session;
+
+  private constructor(platform: Platform, session: Session) {
+    this.#platform = platform;
+    this.#session = session;
+  }
+
+  /** Reads the configuration. Servers and stores are opened when they are first needed. */
+  static async open(config: ServiceConfig = {}, options: ServiceOptions = {}): Promise<BackupService> {
+    const redaction = new Redaction();
+    const writeLog = options.onLog ?? (() => {});
+    const { files, host } = createPlatform({ redaction, writeLog });
+    const configuration = await loadConfiguration({ files, host, redaction }, config, 'argument');
+    const { concurrency: connections, logLevel = 'info' } = configuration.settings;
+    const platform = createPlatform({ redaction, writeLog, connections, logLevel });
+    for (const warning of configuration.warnings) platform.log.write('warn', warning);
+    const onNote = (text: string): void => platform.log.write('info', text);
+    return new BackupService(platform, new Session({ platform, configuration, redaction, onNote }));
+  }
+
+  /** A full backup of one collection. */
+  async backupCollection(collection: string, options: BackupOptions = {}): Promise<BackupReport> {
+    return await this.#backup([collection], options);
+  }
+
+  /** A full backup of every collection of the project, but for those that the configuration excludes. */
+  async backupAllCollections(options: BackupOptions = {}): Promise<BackupReport> {
+    return await this.#backup(null, options);
+  }
+
+  /** Newest first. */
+  async listBackups(
+    options: OperationContext & {
+      readonly collection?: string;
+      readonly backupType?: BackupType;
+      readonly limit?: number;
+    } = {},
+  ): Promise<ListReport> {
+    return await list(await this.#session.repository(), options, options);
+  }
+
+  /** Compares stored bytes with what was backed up: of one backup, or of all for null. */
+  async verifyBackup(
+    backupId: string | null,
+    options: OperationContext & { readonly level?: VerifyLevel; readonly maxAgeMs?: number } = {},
+  ): Promise<VerifyReport> {
+    const request = {
+      backupIds: backupId === null ? null : [backupId],
+      level: options.level ?? 'checksum',
+      maxAgeMs: options.maxAgeMs ?? null,
+    };
+    return await verify(await this.#session.repository(), request, options);
+  }
+
+  /** Restores a backup of `collection`: documents that it holds are created or replaced, others left alone. */
+  async restoreCollection(
+    collection: string,
+    backupId: string,
+    options: RestoreOptions = {},
+  ): Promise<RestoreReport> {
+    if (options.merge === true) throw notYet('merge');
+    const repository = await this.#session.repository();
+    const { manifest } = await show(repository, backupId, options);
+    if (manifest.collection !== collection) {
+      throw new BackupError(
+        'USAGE_INVALID',
+        `backup ${backupId} is one of collection ${manifest.collection}, not of ${collection}`,
+        {
+          object: backupId,
+          kept: 'Nothing was done.',
+          cure: 'Give the collection that was backed up, and `toCollection` to restore into another one.',
+        },
+      );
+    }
+    if (options.validateOnly === true) return await validateBackup(repository, backupId, options);
+    const { toCollection } = options;
+    const request = { backupId, ...(toCollection !== undefined && { toCollection }) };
+    const plan = await planRestore(repository, await this.#session.target(), request, options);
+    try {
+      return options.dryRun === true ? plan.report : await applyRestore(plan, options);
+    } finally {
+      await plan.close();
+    }
+  }
+
+  /** Hands out the documents of a backup as plain JSON; the next piece comes when `write` has resolved. */
+  async exportBackup(
+    backupId: string,
+    write: (bytes: Uint8Array) => Promise<void>,
+    options: OperationContext & { readonly format?: 'json' | 'ndjson' } = {},
+  ): Promise<ExportReport> {
+    const request = { format: options.format ?? 'json', write };
+    return await exportBackup(await this.#session.repository(), backupId, request, options);
+  }
+
+  /** Lets go of connections and stores. */
+  async close(): Promise<void> {
+    await this.#session.close();
+    await this.#platform.http.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #backup(collections: readonly string[] | null, options: BackupOptions): Promise<BackupReport> {
+    if (options.incremental === true) throw notYet('incremental');
+    const request = this.#session.backupRequest({
+      collections,
+      dryRun: options.dryRun === true,
+      adoptStore: false,
+    });
+    return await backup(await this.#session.repository(), await this.#session.source(), request, options);
+  }
+}
+
+function notYet(what: string): BackupError {
+  return new BackupError('USAGE_INVALID', `${what} is not in this version yet`, {
+    kept: 'Nothing was done.',
+  });
+}

@@ -1,0 +1,214 @@
+import type { Configuration, Origin } from './config/configuration.ts';
+import { type OptionName, variableOf } from './config/options.ts';
+import { absolutePath, defaultStateDirectory, defaultStoreDirectory } from './config/places.ts';
+import {
+  openSource,
+  openStore,
+  openTarget,
+  parseServerAddress,
+  type ServerAddress,
+  type ServerSettings,
+} from './drivers.ts';
+import { BackupError } from './kernel/errors.ts';
+import type { Platform } from './kernel/platform.ts';
+import type { Redaction } from './kernel/redaction.ts';
+import type { BackupRequest } from './operations/backup.ts';
+import { openRepository, type Repository } from './repository.ts';
+import type { Source } from './sources/source.ts';
+import type { Target } from './sources/target.ts';
+
+/** Collections read at a time: more of them fill the memory, not the connection. */
+const COLLECTIONS_AT_ONCE_MAX = 4;
+
+export interface SessionOptions {
+  readonly platform: Platform;
+  readonly configuration: Configuration;
+  readonly redaction: Redaction;
+  readonly signal?: AbortSignal;
+  /** Told what was decided for the user, in one line. */
+  readonly onNote: (text: string) => void;
+}
+
+/**
+ * What one use of the tool has open: the configured source, target and repository, each opened when it is first
+ * asked for. The command line and the library both get at them here.
+ */
+export class Session {
+  readonly #options: SessionOptions;
+  #source: Promise<Source> | null = null;
+  #target: Promise<Target> | null = null;
+  #repository: Promise<Repository> | null = null;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  source(): Promise<Source> {
+    this.#source ??= openSource(this.#options.platform, this.#sourceServer(), this.#options.signal);
+    return this.#source;
+  }
+
+  /** Where restores go: the configured target, else the source's own server. */
+  target(): Promise<Target> {
+    const server = this.#settings.target === undefined ? this.#sourceServer() : this.#targetServer();
+    this.#target ??= openTarget(this.#options.platform, server, this.#options.signal);
+    return this.#target;
+  }
+
+  /** Whether restores go to another server than backups come from. */
+  get hasTargetOfItsOwn(): boolean {
+    return this.#settings.target !== undefined;
+  }
+
+  repository(): Promise<Repository> {
+    this.#repository ??= this.#openRepository();
+    return this.#repository;
+  }
+
+  /** A backup as it is configured. */
+  backupRequest(asked: {
+    readonly collections: readonly string[] | null;
+    readonly dryRun: boolean;
+    readonly adoptStore: boolean;
+  }): BackupRequest {
+    const { exclude, collections, compression, consistency, concurrency } = this.#settings;
+    return {
+      ...asked,
+      exclude: exclude ?? [],
+      configuredCollections: collections ?? [],
+      compression,
+      consistency,
+      concurrency: Math.min(concurrency, COLLECTIONS_AT_ONCE_MAX),
+      readBack: true,
+    };
+  }
+
+  /** Closes what was opened. The platform stays open. */
+  async close(): Promise<void> {
+    const opened = await Promise.allSettled([
+      this.#source,
+      this.#target,
+      this.#repository?.then(({ store }) => store),
+    ]);
+    for (const one of opened) {
+      if (one.status === 'fulfilled') await one.value?.close();
+    }
+  }
+
+  get #settings() {
+    return this.#options.configuration.settings;
+  }
+
+  async #openRepository(): Promise<Repository> {
+    const { platform } = this.#options;
+    const { store: stores, stateDir } = this.#settings;
+    if (stores !== undefined && stores.length > 1) {
+      throw new BackupError('CONFIG_INVALID', 'several stores at a time come in a later version', {
+        object: 'store',
+        cure: 'Give one --store.',
+      });
+    }
+    return openRepository(
+      platform,
+      await openStore(platform, stores?.[0] ?? this.#defaultStore()),
+      stateDir === undefined ? defaultStateDirectory(platform.host) : absolutePath(platform.host, stateDir),
+    );
+  }
+
+  #defaultStore(): string {
+    if (this.#settings.source === undefined) {
+      throw new BackupError('CONFIG_INVALID', 'no store is configured', {
+        object: 'store',
+        cure: 'Say where backups are kept: --store /var/backups/zerodb, or set ZERODB_BACKUP_STORE.',
+      });
+    }
+    const { host, project } = parseServerAddress(this.#sourceServer());
+    const path = defaultStoreDirectory(this.#options.platform.host, host, project);
+    this.#options.onNote(
+      `backups are kept in ${path} (choose another place with --store or ZERODB_BACKUP_STORE)`,
+    );
+    return path;
+  }
+
+  #sourceServer(): ServerSettings {
+    const { source, projectId, dialect } = this.#settings;
+    if (source === undefined) {
+      throw new BackupError('CONFIG_INVALID', 'no ZeroDB server is configured', {
+        object: 'source',
+        cure: 'Set ZERODB_API_BASE_URL and ZERODB_API_KEY, or name the server with --source; to try it without one, run `zerodb-backup demo`.',
+      });
+    }
+    return {
+      ...this.#common(),
+      url: source,
+      urlName: this.#nameOf('source'),
+      project: projectId,
+      dialect,
+      ...this.#credentials('apiKey', 'email', 'password'),
+    };
+  }
+
+  /**
+   * The target's credentials are its own: the source's key is sent to another server under no circumstances, and to
+   * the same one only where the target has none of its own.
+   */
+  #targetServer(): ServerSettings {
+    const target = {
+      ...this.#common(),
+      url: this.#settings.target!,
+      urlName: this.#nameOf('target'),
+      project: this.#settings.targetProjectId,
+      dialect: undefined,
+    };
+    const own = this.#credentials('targetApiKey', 'targetEmail', 'targetPassword');
+    if (own.apiKey !== undefined || own.login !== undefined || this.#settings.source === undefined) {
+      return { ...target, ...own };
+    }
+    const source = this.#sourceServer();
+    return sameServer(parseServerAddress(source), parseServerAddress(target))
+      ? { ...target, apiKey: source.apiKey, login: source.login }
+      : { ...target, ...own };
+  }
+
+  #common() {
+    const { timeout: timeoutMs, concurrency, rateLimit } = this.#settings;
+    return { timeoutMs, concurrency, rateLimit, redaction: this.#options.redaction };
+  }
+
+  #credentials(
+    keyName: 'apiKey' | 'targetApiKey',
+    emailName: 'email' | 'targetEmail',
+    passwordName: 'password' | 'targetPassword',
+  ): Pick<ServerSettings, 'apiKey' | 'login'> {
+    const settings = this.#settings;
+    const key = settings[keyName];
+    const email = settings[emailName];
+    const password = settings[passwordName];
+    if ((email === undefined) !== (password === undefined)) {
+      const missing = email === undefined ? emailName : passwordName;
+      throw new BackupError('CONFIG_INVALID', `a login needs ${variableOf(missing)} as well`, {
+        object: missing,
+        cure: `Set ${variableOf(emailName)} and ${variableOf(passwordName)}, or neither.`,
+      });
+    }
+    const loginName = `${this.#nameOf(emailName)} and ${this.#nameOf(passwordName)}`;
+    return {
+      apiKey: key === undefined ? undefined : { value: key, name: this.#nameOf(keyName) },
+      login: email === undefined ? undefined : { email, password: password!, name: loginName },
+    };
+  }
+
+  #nameOf(name: OptionName): string {
+    const origin = this.#options.configuration.origins.get(name);
+    return origin === undefined ? variableOf(name) : originText(origin, name);
+  }
+}
+
+/** How messages name a configured value: by the variable or flag that set it. */
+function originText(origin: Origin, name: OptionName): string {
+  return origin.kind === 'file' ? `${name} in ${origin.name}` : origin.name;
+}
+
+function sameServer(one: ServerAddress, other: ServerAddress): boolean {
+  return one.baseUrl === other.baseUrl;
+}
