@@ -1,3 +1,6 @@
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
 /**
  * The bytes of a scan key or logical id (design.md §5.3) that stands as a JSON value in `bytes[start, end)`: for a
  * string, quotes included in the span, its decoded content; for a number its source text.
@@ -19,8 +22,6 @@ export function usableKey(bytes: Uint8Array, start: number, end: number): boolea
   return end > start && firstDigit !== undefined && firstDigit >= 0x30 && firstDigit <= 0x39;
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const SHORT_ESCAPES = new Map(
   Object.entries({ '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }).map(
     ([letter, character]) => [letter.charCodeAt(0), character.charCodeAt(0)],

@@ -1,6 +1,16 @@
 import { findInString, findOutsideString } from './byte-search.ts';
 import { JsonMalformed, unexpected } from './json-malformed.ts';
 
+const LINE_FEED = 0x0a;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPENING_BRACKET = 0x5b;
+const CLOSING_BRACKET = 0x5d;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
+
 /** A buffer as far as it is filled. */
 export interface Piece {
   readonly bytes: Uint8Array;
@@ -39,8 +49,9 @@ export class ValueEnd {
    */
   find(piece: Piece, start: number, spaced: boolean): number {
     const first = piece.bytes[start]!;
-    if (first === 0x22) return this.findOfString(piece, start);
-    if (first === 0x7b || first === 0x5b) return this.#findOfBrackets(piece, start, spaced);
+    if (first === QUOTE) return this.findOfString(piece, start);
+    if (first === OPENING_BRACE || first === OPENING_BRACKET)
+      return this.#findOfBrackets(piece, start, spaced);
     return this.#findOfScalar(piece, start);
   }
 
@@ -51,14 +62,14 @@ export class ValueEnd {
       at = findInString(words, at, end);
       if (at === end) break;
       const byte = bytes[at];
-      if (byte === 0x22) {
+      if (byte === QUOTE) {
         this.#goOnAt = 0;
         return at + 1;
       }
-      if (byte === 0x0a) throw new JsonMalformed('a string holds a raw line feed', at);
+      if (byte === LINE_FEED) throw new JsonMalformed('a string holds a raw line feed', at);
       if (at + 1 === end) break;
       // a line feed after the backslash is left for the next search to find
-      at += bytes[at + 1] === 0x0a ? 1 : 2;
+      at += bytes[at + 1] === LINE_FEED ? 1 : 2;
     }
     this.#goOnAt = at;
     return -1;
@@ -78,25 +89,25 @@ export class ValueEnd {
         this.#inString = false;
       }
       // most strings follow upon the one before with a single character between them
-      if (at < end && (bytes[at] === 0x2c || bytes[at] === 0x3a)) at++;
-      if (at === end || bytes[at] !== 0x22) at = findOutsideString(words, at, end);
+      if (at < end && (bytes[at] === COMMA || bytes[at] === COLON)) at++;
+      if (at === end || bytes[at] !== QUOTE) at = findOutsideString(words, at, end);
       if (at === end) {
         this.#goOnAt = at;
         return -1;
       }
       const byte = bytes[at]!;
-      if (byte === 0x22) {
+      if (byte === QUOTE) {
         this.#inString = true;
         continue;
       }
-      if (byte === 0x7b || byte === 0x5b) {
+      if (byte === OPENING_BRACE || byte === OPENING_BRACKET) {
         this.#open(byte);
-      } else if (byte === 0x7d || byte === 0x5d) {
+      } else if (byte === CLOSING_BRACE || byte === CLOSING_BRACKET) {
         // in ASCII a closing bracket is its opening one plus two
         if (this.#brackets[--this.#depth] !== byte - 2) throw unexpected('a closing bracket', at);
         if (this.#depth === 0) return at + 1;
       } else if (spaced) {
-        bytes[at] = 0x20;
+        bytes[at] = SPACE;
         this.lineBreaks++;
       }
       at++;
