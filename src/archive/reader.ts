@@ -1,10 +1,10 @@
-import type { Codec, Compression } from '../kernel/codec.ts';
+import type { Codec } from '../kernel/codec.ts';
 import { BackupError } from '../kernel/errors.ts';
 import { DocumentScanner } from '../kernel/json/document-scanner.ts';
 import { DOCUMENT_SHAPES, type DocumentBatch, type DocumentShape, MEMBERS } from '../model/document.ts';
 import { FORMAT } from '../model/manifest.ts';
-import { type BlockLengths, blockLengths } from './block-lengths.ts';
 import type { Block } from './index-file.ts';
+import { type LengthLimits, storedBlocks } from './stored-blocks.ts';
 
 /** What an archive says about itself in its first line. */
 export interface ReadHeader {
@@ -35,11 +35,7 @@ export interface RawBlock {
   readonly hash: string;
 }
 
-export interface ReadLimits {
-  readonly compression: Compression;
-  /** Lengths that a block claims are believed up to these sizes of the whole, which the manifest vouches for. */
-  readonly fileSize: number;
-  readonly rawSize: number;
+export interface ReadLimits extends LengthLimits {
   /** Blocks decompressed ahead. */
   readonly inFlight: number;
 }
@@ -68,13 +64,13 @@ export class ArchiveReader {
 
   async *batches(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<BlockBatch> {
     let moreToCome = true;
-    let trailer = '';
+    const trailer: Buffer[] = [];
     for await (const block of this.rawBlocks(pieces)) {
       let documents = 0;
       if (block.number === 0) {
         this.header = this.#parseHeader(block.text);
-      } else if (trailer !== '' || block.text[0] === 0x5d) {
-        trailer += block.text.toString('utf8');
+      } else if (trailer.length > 0 || block.text[0] === 0x5d) {
+        trailer.push(block.text);
       } else {
         if (!moreToCome) throw this.#damaged(block.number, 'holds documents after the last one');
         const scanner = this.#scanLines(block);
@@ -94,7 +90,7 @@ export class ArchiveReader {
     const anyDocuments = this.blocks.some((block) => block.documents > 0);
     if (anyDocuments && moreToCome)
       throw this.#damaged(this.blocks.length, 'is missing: more documents were to follow');
-    this.trailer = this.#parseTrailer(trailer);
+    this.trailer = this.#parseTrailer(Buffer.concat(trailer).toString('utf8'));
   }
 
   /** The blocks in their order, each at most once in memory together with those decompressed ahead. */
@@ -103,8 +99,8 @@ export class ArchiveReader {
     try {
       let number = 0;
       let offset = 0;
-      for await (const stored of this.#storedBlocks(pieces)) {
-        const job = this.#decompress(number, offset, stored.bytes, stored.lengths.rawLength);
+      for await (const stored of storedBlocks(pieces, this.#limits, this.#damaged.bind(this))) {
+        const job = this.#decompress(number, offset, stored.bytes, stored.rawLength);
         job.catch(() => {}); // seen when its turn comes
         ahead.push(job);
         number++;
@@ -126,51 +122,6 @@ export class ArchiveReader {
     } catch (cause) {
       throw this.#damaged(number, 'cannot be decompressed', cause);
     }
-  }
-
-  async *#storedBlocks(
-    pieces: AsyncIterable<Uint8Array>,
-  ): AsyncGenerator<{ bytes: Buffer; lengths: BlockLengths }> {
-    let pending: Buffer[] = [];
-    let pendingLength = 0;
-    let number = 0;
-    let lengths: BlockLengths | null = null;
-    for await (const piece of pieces) {
-      pending.push(Buffer.from(piece));
-      pendingLength += piece.length;
-      for (;;) {
-        if (lengths === null) {
-          const head = pending.length === 1 ? pending[0]! : Buffer.concat(pending);
-          pending = [head];
-          lengths = this.#lengthsOf(head, number);
-        }
-        if (lengths === null || pendingLength < lengths.storedLength) break;
-        const all = pending.length === 1 ? pending[0]! : Buffer.concat(pending);
-        yield { bytes: all.subarray(0, lengths.storedLength), lengths };
-        const rest = all.subarray(lengths.storedLength);
-        pending = rest.length > 0 ? [rest] : [];
-        pendingLength = rest.length;
-        number++;
-        lengths = null;
-        if (pendingLength === 0) break;
-      }
-    }
-    if (pendingLength > 0) throw this.#damaged(number, 'is cut short');
-  }
-
-  #lengthsOf(head: Buffer, number: number): BlockLengths | null {
-    let lengths: BlockLengths | null;
-    try {
-      lengths = blockLengths(this.#limits.compression, head);
-    } catch (cause) {
-      throw this.#damaged(number, 'does not start as a block does', cause);
-    }
-    if (lengths === null) return null;
-    const { storedLength, rawLength } = lengths;
-    if (storedLength === 0 || storedLength > this.#limits.fileSize || rawLength > this.#limits.rawSize) {
-      throw this.#damaged(number, `claims a length that cannot be: ${storedLength} stored, ${rawLength} raw`);
-    }
-    return lengths;
   }
 
   /** Documents stand one a line, with `,\n` between them and `,\n` or `\n` at the end. */
