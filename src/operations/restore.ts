@@ -87,7 +87,9 @@ export async function planRestore(
   const name = request.toCollection ?? manifest.collection;
   const collection = target.openTarget(name);
   onEvent({ type: 'run:started', operation: 'restore', objects: [manifest.backup_id] });
+  await using opened = new AsyncDisposableStack();
   const proved = await proveBackup(repository, manifest, collection.traits.serverGivenKeys, context);
+  opened.defer(() => proved.close());
   const reading: TargetReading = {
     platform,
     target,
@@ -99,12 +101,10 @@ export async function planRestore(
     signal: context.signal,
   };
   const state = await readTarget(reading);
-  if (!state.complete && collection.traits.serverGivenKeys) {
-    await state.close();
-    await proved.close();
-    throw unreadTarget(name);
-  }
+  opened.defer(() => state.close());
+  if (!state.complete && collection.traits.serverGivenKeys) throw unreadTarget(name);
   const { actions, counts } = await matchDocuments(proved.scratch, proved.records!.runs, state.records.runs);
+  opened.defer(() => actions.close());
   const warnings = [...proved.warnings, ...planWarnings(manifest, state, name)];
   const errors = [...incompleteness(manifest), ...unmatched(counts, name)];
   return new Plan({
@@ -115,6 +115,7 @@ export async function planRestore(
     proved,
     state,
     actions,
+    opened: opened.move(),
     report: {
       ...describe(manifest, name, targetName(target)),
       mode: 'dry-run',
@@ -138,15 +139,15 @@ export async function applyRestore(
   const { clock } = repository.platform;
   const begun = clock.monotonic();
   const onEvent = context.onEvent ?? (() => {});
-  if (actions.count === 0) {
-    return { ...plan.report, mode: 'replace', read_back: { same_bytes: 0, same_value: 0, different: 0 } };
-  }
   if (!state.exists && !reading.collection.traits.createsOnInsert) {
     const { collection } = reading.collection;
     await target.createCollection(
       { name: collection, definition: manifest.table_definition },
       context.signal,
     );
+  }
+  if (actions.count === 0) {
+    return { ...plan.report, mode: 'replace', read_back: { same_bytes: 0, same_value: 0, different: 0 } };
   }
   const applied = await applyActions({
     platform: repository.platform,
@@ -204,6 +205,8 @@ interface PlanParts {
   readonly proved: ProvedBackup;
   readonly state: TargetState;
   readonly actions: SortedRuns;
+  /** Temporary files of the parts above. */
+  readonly opened: AsyncDisposableStack;
   readonly report: RestoreReport;
 }
 
@@ -215,9 +218,7 @@ class Plan implements RestorePlan {
   get report(): RestoreReport {
     return this.parts.report;
   }
-  async close(): Promise<void> {
-    await this.parts.actions.close();
-    await this.parts.state.close();
-    await this.parts.proved.close();
+  close(): Promise<void> {
+    return this.parts.opened.disposeAsync();
   }
 }

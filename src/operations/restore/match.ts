@@ -55,6 +55,9 @@ export async function matchDocuments(
     await joinByKey(backup, target, sided, decisions);
     await joinByIdentity(sided, decisions);
     return { actions, counts };
+  } catch (thrown) {
+    await actions.close();
+    throw thrown;
   } finally {
     await sided.close();
   }
