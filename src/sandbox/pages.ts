@@ -47,6 +47,8 @@ const NO_ITEMS = new Uint8Array(0);
 export class Pages {
   readonly #database: SandboxDatabase;
   readonly #marks = new Map<string, { version: number; ends: Mark[] }>();
+  /** By collection, how many keys are at or below the last one of the last page: who reads on from it need not count. */
+  readonly #ranks = new Map<number, { version: number; key: string; rank: number }>();
 
   constructor(database: SandboxDatabase) {
     this.#database = database;
@@ -73,12 +75,18 @@ export class Pages {
     )!;
     const count = Number(row.count);
     if (count > 0) {
+      const end = request.offset + count;
+      const key = row.key as string;
       remember(marks, {
-        offset: request.offset + count,
+        offset: end,
         sequence: Number(row.sequence),
-        key: row.key as string,
+        key,
         value: row.value as SQLInputValue,
       });
+      if (request.order === 'key' && isStart(request.bounds)) {
+        const before = collection.documentCount - this.count(collection, request.bounds);
+        this.#ranks.set(collection.number, { version: collection.version, key, rank: before + end });
+      }
     }
     return { items: (row.items as Uint8Array | null) ?? NO_ITEMS, count };
   }
@@ -86,11 +94,9 @@ export class Pages {
   /** How many documents lie within the bounds. */
   count(collection: Collection, bounds: readonly KeyBound[]): number {
     if (bounds.length === 0) return collection.documentCount;
-    const bound = bounds[0]!;
-    if (bounds.length === 1 && bound.operator === '>') {
-      const known = this.#marks.get(`${collection.number} key []`);
-      const mark = known?.version === collection.version && known.ends.find((mark) => mark.key === bound.key);
-      if (mark) return collection.documentCount - mark.offset;
+    const last = this.#ranks.get(collection.number);
+    if (last?.version === collection.version && isStart(bounds) && bounds[0]!.key === last.key) {
+      return collection.documentCount - last.rank;
     }
     const { text, values } = this.#where(collection, bounds);
     return Number(this.#database.get(`select count(*) as count from documents where ${text}`, values)!.count);
@@ -144,6 +150,11 @@ export class Pages {
     const beyond = this.#database.rowOrder === 'newest' ? '<' : '>';
     return `${column} ${beyond}= :markValue and (${column} ${beyond} :markValue or sequence > :markSequence)`;
   }
+}
+
+/** Whether the bounds say where to start and nothing else. */
+function isStart(bounds: readonly KeyBound[]): boolean {
+  return bounds.length === 0 || (bounds.length === 1 && bounds[0]!.operator === '>');
 }
 
 function remember(marks: Mark[], mark: Mark): void {

@@ -67,10 +67,9 @@ export class Draft {
     return pythonTime(this.updatedMs);
   }
 
-  /** Id of the document at `index`; indexes beyond the collection's count start over. */
+  /** Id of the document at `index`. */
   idOf(collection: SeedCollection, index: number): string {
-    const wrapped = index % seedCount(this.#set, collection);
-    return new Dice(this.#set.seed, STREAMS.id + COLLECTIONS.indexOf(collection), wrapped).uuid();
+    return new Dice(this.#set.seed, STREAMS.id + COLLECTIONS.indexOf(collection), index).uuid();
   }
 
   /** Id of some document of a collection. */

@@ -158,6 +158,18 @@ describe('dialect A', () => {
     expect(sandbox.documentCount('users')).toBe(0);
   });
 
+  test('refuses bytes that are not UTF-8', async () => {
+    const { sandbox } = await sandboxForTest();
+    const body = Buffer.concat([
+      Buffer.from('{"data":{"a":"'),
+      Buffer.from([0xff, 0xfe]),
+      Buffer.from('"}}'),
+    ]);
+    const headers = { 'x-api-key': sandbox.apiKey };
+    const answer = await fetch(sandbox.url + DOCUMENTS, { method: 'POST', headers, body });
+    expect([answer.status, sandbox.documentCount('users')]).toEqual([422, 0]);
+  });
+
   test.each(['{"limit":0}', '{"limit":1001}', '{"limit":"5"}', '{"offset":-1}', '{"sort":{"a":"up"}}'])(
     'refuses the query %s with 422',
     async (body) => {

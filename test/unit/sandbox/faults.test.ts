@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { Clock } from '../../../src/kernel/clock.ts';
+import { createSystemClock } from '../../../src/platform/system-clock.ts';
+import type { Fault } from '../../../src/sandbox/misbehaviour.ts';
 import { startSandbox } from '../../../src/sandbox/sandbox.ts';
 import { sandboxForTest } from './client.ts';
 
@@ -175,13 +178,22 @@ describe('the way of an answer', () => {
     expect(answer.headers.get('location')).toBe('http://other.example/collections/users/documents/u?x=1');
   });
 
-  test('closing does not wait for a stall', async () => {
-    const sandbox = await startSandbox({
-      misbehaviour: { faults: [{ kind: 'stall', where: 'head', ms: 60_000 }] },
-    });
+  test('closing ends a stall, and leaves no timer behind', async () => {
+    const signals: (AbortSignal | undefined)[] = [];
+    const clock = createSystemClock();
+    const listening: Clock = {
+      ...clock,
+      sleep(ms, signal) {
+        signals.push(signal);
+        return clock.sleep(ms, signal);
+      },
+    };
+    const faults: Fault[] = [{ kind: 'stall', where: 'head', ms: 60_000 }];
+    const sandbox = await startSandbox({ clock: listening, misbehaviour: { faults } });
     const answer = expect(raw(sandbox)).rejects.toThrow();
-    while (sandbox.requests === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (signals.length === 0) await clock.sleep(5);
     await sandbox.close();
     await answer;
+    expect(signals.map((signal) => signal?.aborted)).toEqual([true]);
   });
 });
