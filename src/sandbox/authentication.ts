@@ -28,7 +28,7 @@ export interface AuthenticationOptions {
 }
 
 /** Login requests of the protocol's §3.2: the member of the body that holds the email address, by path. */
-export const LOGIN_PATHS: Readonly<Record<string, 'email' | 'username'>> = {
+const LOGIN_PATHS: Readonly<Record<string, 'email' | 'username'>> = {
   '/v1/auth/login': 'email',
   '/v1/public/auth/login-json': 'username',
   '/api/v1/auth/login': 'email',

@@ -181,7 +181,7 @@ function pageOrder(sort: Sort | null): PageOrder | null {
 }
 
 /** `2025-01-09T15:30:00.123456Z` */
-export function isoMicroseconds(milliseconds: number): string {
+function isoMicroseconds(milliseconds: number): string {
   const microseconds = Math.floor(milliseconds * 1000);
   const text = new Date(Math.floor(microseconds / 1000)).toISOString();
   return `${text.slice(0, 23)}${String(microseconds % 1000).padStart(3, '0')}Z`;

@@ -90,7 +90,7 @@ function parsedObject(body: Uint8Array): Record<string, unknown> {
   return value;
 }
 
-export function isObject(value: unknown): value is Record<string, unknown> {
+function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
