@@ -1,7 +1,8 @@
-import { BackupError, type ErrorCode } from '../kernel/errors.ts';
-import type { Files, FileWriter } from '../kernel/files.ts';
+import { BackupError } from '../kernel/errors.ts';
+import type { FileFacts, FileKind, Files, FileWriter } from '../kernel/files.ts';
 import type { Platform } from '../kernel/platform.ts';
 import { randomHex } from '../kernel/random.ts';
+import { noSuchObject, storeError } from './directory-errors.ts';
 import { type ByteRange, isStoreKey, type Store, type StoredObject } from './store.ts';
 
 /** Unfinished objects live here until they get their name; no key leads here. */
@@ -10,10 +11,14 @@ const PARTIAL_DIRECTORY = '.partial';
 const PARTIAL_AGE_MAX_MS = 60 * 60 * 1000;
 const READ_BYTES = 256 * 1024;
 
+/** What a freshly made file system puts into its root; may be unreadable, and is nobody's. */
+const LOST_AND_FOUND = 'lost+found';
+
 /**
  * A store in a directory of a file system with hard links: a key is a path below it. Files are 0600, directories 0700.
  * A new object is written beside, fsynced, linked to its name (which fails if the name is taken), and the directory
- * is fsynced, so that it is there whole or not at all, also after a power cut.
+ * is fsynced, so that it is there whole or not at all, also after a power cut. The root may be a symbolic link; below
+ * it none is followed: a link in the place of a directory is an error, one in the place of an object is no object.
  */
 export function openDirectoryStore(
   platform: Pick<Platform, 'files' | 'random' | 'clock'>,
@@ -22,27 +27,42 @@ export function openDirectoryStore(
   const { files, random, clock } = platform;
   const root = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
   const partialDirectory = `${root}/${PARTIAL_DIRECTORY}`;
-  let ready: Promise<void> | null = null;
+  /** Directories that are there and durable, and the sweep of what dead runs left. */
+  const ready = new Map<string, Promise<void>>();
 
   const fail = (thrown: unknown, doing: string, key: string): unknown =>
     storeError(thrown, `${doing} ${root}/${key}`, key);
 
   const pathOf = (key: string): string => {
-    if (isStoreKey(key)) return `${root}/${key}`;
+    if (isStoreKey(key) && !key.startsWith(`${PARTIAL_DIRECTORY}/`)) return `${root}/${key}`;
     throw new BackupError('STORE_FAILED', `${JSON.stringify(key)} is not a key of a store`, { object: key });
   };
 
-  async function prepare(): Promise<void> {
-    for (const directory of [
-      root,
-      partialDirectory,
-      `${root}/backups`,
-      `${root}/indexes`,
-      `${root}/manifests`,
-    ]) {
-      await files.makeDirectory(directory, 0o700);
-    }
-    await files.syncDirectory(root);
+  const once = (what: string, make: (what: string) => Promise<void>): Promise<void> => {
+    const begun = ready.get(what) ?? make(what);
+    ready.set(what, begun);
+    return begun;
+  };
+
+  async function makeRoot(directory: string): Promise<void> {
+    if ((await files.stat(directory)) !== null) return;
+    const parent = parentOf(directory);
+    await makeRoot(parent);
+    await files.makeDirectory(directory, 0o700);
+    await files.syncDirectory(parent);
+  }
+
+  async function makeDirectory(directory: string): Promise<void> {
+    if (directory === root) return await makeRoot(root);
+    const parent = parentOf(directory);
+    await once(parent, makeDirectory);
+    const facts = await files.stat(directory);
+    if (facts === null) await files.makeDirectory(directory, 0o700);
+    else assertDirectory(directory, facts.kind);
+    await files.syncDirectory(parent);
+  }
+
+  async function sweepPartials(): Promise<void> {
     for (const { name } of await files.list(partialDirectory)) {
       const partial = `${partialDirectory}/${name}`;
       const facts = await files.stat(partial);
@@ -67,6 +87,33 @@ export function openDirectoryStore(
     }
   }
 
+  async function publish(partial: string, final: string): Promise<void> {
+    await files.link(partial, final);
+    try {
+      await files.syncDirectory(parentOf(final));
+    } catch (thrown) {
+      await files.remove(final).catch(() => {});
+      throw thrown;
+    }
+  }
+
+  /** Null if there is no such object. */
+  async function look(key: string): Promise<FileFacts | null> {
+    const final = pathOf(key);
+    for (let end = key.indexOf('/'); end >= 0; end = key.indexOf('/', end + 1)) {
+      const directory = `${root}/${key.slice(0, end)}`;
+      const facts = await files.stat(directory);
+      if (facts === null) return null;
+      assertDirectory(directory, facts.kind);
+    }
+    const facts = await files.stat(final);
+    return facts?.kind === 'file' ? facts : null;
+  }
+
+  async function assertThere(key: string): Promise<void> {
+    if ((await look(key)) === null) throw noSuchObject(root, key);
+  }
+
   return {
     label: `file://${root}`,
     traits: { exclusiveCreate: true, listsAtOnce: true },
@@ -74,28 +121,27 @@ export function openDirectoryStore(
     async put(key, pieces, signal) {
       const final = pathOf(key);
       const partial = `${partialDirectory}/${randomHex(random, 16)}`;
-      let written = false;
+      let created = false;
       try {
-        ready ??= prepare();
-        await ready;
-        const directory = final.slice(0, final.lastIndexOf('/'));
-        await files.makeDirectory(directory, 0o700);
+        await once(partialDirectory, makeDirectory);
+        await once('sweep', sweepPartials);
+        await once(parentOf(final), makeDirectory);
         const writer = await files.create(partial, 0o600);
-        written = true;
+        created = true;
         await write(writer, pieces, signal);
-        await files.link(partial, final);
-        await files.syncDirectory(directory);
+        await publish(partial, final);
       } catch (thrown) {
-        ready = null;
+        ready.clear();
         throw fail(thrown, 'cannot write', key);
       } finally {
-        if (written) await files.remove(partial).catch(() => {}); // swept later where this fails
+        if (created) await files.remove(partial).catch(() => {}); // swept later where this fails
       }
     },
 
     async *get(key, range, signal) {
       const path = pathOf(key);
       try {
+        await assertThere(key);
         const reader = await files.open(path);
         try {
           yield* readRange(reader.read.bind(reader), range ?? { start: 0, end: reader.size }, signal);
@@ -108,10 +154,10 @@ export function openDirectoryStore(
     },
 
     async size(key) {
-      const facts = await files.stat(pathOf(key)).catch((thrown: unknown) => {
+      const facts = await look(key).catch((thrown: unknown) => {
         throw fail(thrown, 'cannot look at', key);
       });
-      return facts?.kind === 'file' ? facts.size : null;
+      return facts?.size ?? null;
     },
 
     async *list(prefix, signal) {
@@ -134,8 +180,9 @@ export function openDirectoryStore(
     async remove(key) {
       const path = pathOf(key);
       try {
+        await assertThere(key);
         await files.remove(path);
-        await files.syncDirectory(path.slice(0, path.lastIndexOf('/')));
+        await files.syncDirectory(parentOf(path));
       } catch (thrown) {
         throw fail(thrown, 'cannot remove', key);
       }
@@ -143,6 +190,18 @@ export function openDirectoryStore(
 
     async close() {},
   };
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/';
+}
+
+function assertDirectory(path: string, kind: FileKind): void {
+  if (kind === 'directory') return;
+  throw new BackupError('STORE_FAILED', `${path} is not a directory`, {
+    object: path,
+    cure: 'Links inside a store are not followed: move the directory to its place, or point --store to where it is.',
+  });
 }
 
 async function* readRange(
@@ -174,8 +233,10 @@ async function* walk(
     if (kind === 'directory') {
       const below = `${key}/`;
       const wanted = below.startsWith(prefix) || prefix.startsWith(below);
-      if (wanted && key !== PARTIAL_DIRECTORY)
+      if (wanted && key !== PARTIAL_DIRECTORY && key !== LOST_AND_FOUND)
         yield* walk(files, `${directory}/${name}`, below, prefix, signal);
+    } else if (prefix.startsWith(`${key}/`)) {
+      assertDirectory(`${directory}/${name}`, kind);
     } else if (key.startsWith(prefix)) {
       const facts = await files.stat(`${directory}/${name}`);
       if (facts?.kind === 'file') yield { key, size: facts.size };
@@ -185,42 +246,4 @@ async function* walk(
 
 function ignoreMissing(thrown: unknown): void {
   if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
-}
-
-const CODES: Record<string, { code: ErrorCode; cure: string }> = {
-  ENOENT: { code: 'STORE_MISSING', cure: 'Run `verify` to see which backups are hit.' },
-  EEXIST: {
-    code: 'STORE_EXISTS',
-    cure: 'Another run has just made a backup of this name; run the command again.',
-  },
-  ENOSPC: { code: 'STORE_FULL', cure: 'Free space on this file system, or point --store to another one.' },
-  EDQUOT: {
-    code: 'STORE_FULL',
-    cure: 'Raise the quota of this user, or point --store to another file system.',
-  },
-  EFBIG: {
-    code: 'STORE_FULL',
-    cure: 'Raise the limit on the size of files, or point --store to another file system.',
-  },
-  EACCES: { code: 'STORE_FORBIDDEN', cure: 'Give this user the right to read and write the directory.' },
-  EPERM: {
-    code: 'STORE_FORBIDDEN',
-    cure: 'Give this user the right to read and write the directory; it must be on a file system with hard links.',
-  },
-  EROFS: {
-    code: 'STORE_FORBIDDEN',
-    cure: 'Mount the file system for writing, or point --store to another one.',
-  },
-  ENOTDIR: { code: 'STORE_FAILED', cure: 'Point --store to a directory.' },
-};
-
-function storeError(thrown: unknown, message: string, key: string): unknown {
-  const errno = (thrown as NodeJS.ErrnoException | null)?.code;
-  if (thrown instanceof BackupError || typeof errno !== 'string' || !/^E[A-Z0-9]+$/.test(errno))
-    return thrown;
-  const { code, cure } = CODES[errno] ?? {
-    code: 'STORE_FAILED' as const,
-    cure: 'Look at the disk and run `verify`.',
-  };
-  return new BackupError(code, `${message}: ${errno}`, { object: key, cure, cause: thrown });
 }
