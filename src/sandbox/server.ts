@@ -107,6 +107,9 @@ async function spoil(
     }
     case 'stall-head':
       await sleep(stallMs);
+      break;
+    case 'lost':
+    case undefined:
   }
   response.socket?.end();
 }
