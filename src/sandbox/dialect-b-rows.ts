@@ -1,5 +1,4 @@
 import type { Collection, StoredDocument } from './database.ts';
-import type { DialectBOptions } from './dialect-b.ts';
 import type { DocumentPage, Documents } from './documents.ts';
 import {
   emptyAnswer,
@@ -21,12 +20,18 @@ interface RowRoute {
   readonly methods: Readonly<Record<string, (table: Collection) => SandboxResponse>>;
 }
 
+interface RowOptions {
+  readonly project: string;
+  readonly rowList: 'bare' | 'rows' | 'data';
+  readonly limitMax: number;
+}
+
 /** The rows of one table in dialect B. */
 export class RowRoutes {
   readonly #documents: Documents;
-  readonly #options: DialectBOptions;
+  readonly #options: RowOptions;
 
-  constructor(documents: Documents, options: DialectBOptions) {
+  constructor(documents: Documents, options: RowOptions) {
     this.#documents = documents;
     this.#options = options;
   }

@@ -1,4 +1,4 @@
-import type { WriterPlan } from './writers.ts';
+import type { WriterPlan } from './writer-plan.ts';
 
 /** Everything that the sandbox can be told to do wrong. All of it is off in `GOOD_BEHAVIOUR`. */
 export interface Misbehaviour {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Change } from '../../../src/sandbox/database.ts';
-import type { WriterAction, WriterPlan } from '../../../src/sandbox/writers.ts';
+import type { WriterAction, WriterPlan } from '../../../src/sandbox/writer-plan.ts';
 import { idsOf, sandboxForTest } from './client.ts';
 
 const QUERY = '/collections/users/query';
