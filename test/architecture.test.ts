@@ -167,9 +167,12 @@ describe('files', () => {
 describe('the documents', () => {
   const root = `${import.meta.dirname}/..`;
 
-  test('docs/errors.md has every error code', () => {
+  test('docs/errors.md has every error code, and no other, with its exit code', () => {
     const page = readFileSync(`${root}/docs/errors.md`, 'utf8');
-    expect(Object.keys(ERROR_CODES).filter((code) => !page.includes(`\`${code}\``))).toEqual([]);
+    const rows = page.matchAll(/^\| `([A-Z_]+)` \| (\d+) \|/gm);
+    const documented = Object.fromEntries([...rows].map(([, code, exit]) => [code, Number(exit)]));
+    const codes = Object.entries(ERROR_CODES).map(([code, { exit }]) => [code, exit]);
+    expect(documented).toEqual(Object.fromEntries(codes));
   });
 
   test.each(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'docs/README.md'])(
