@@ -11,7 +11,9 @@ export interface JsonDocument {
 export interface JsonPage {
   readonly text: string;
   readonly documents: readonly JsonDocument[];
-  /** Source text of the envelope's members after the list's own by decoded key; empty for a bare list. */
+  /** The text without the documents. */
+  readonly between: string;
+  /** Source text of the envelope's other members than the list by decoded key; empty for a bare list. */
   readonly envelope: ReadonlyMap<string, string>;
 }
 
@@ -20,7 +22,7 @@ const whiteSpace = fc.oneof(
   { weight: 1, arbitrary: fc.string({ unit: fc.constantFrom(' ', '\n', '\r', '\t'), maxLength: 3 }) },
 );
 
-const hexDigit = fc.constantFrom(...'0123456789abcdefABCDEF');
+const hexDigit = fc.constantFrom(...'0123456789abcdefABCDEF'.split(''));
 const character = fc.oneof(
   { weight: 6, arbitrary: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 }).map(inString) },
   { weight: 3, arbitrary: fc.constantFrom('[', ']', '{', '}', ',', ':', '[{', '}]', '/', "'", '\u2028') },
@@ -39,7 +41,7 @@ const character = fc.oneof(
 );
 const string = fc.array(character, { maxLength: 8 }).map((characters) => `"${characters.join('')}"`);
 
-const digits = fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: 1, maxLength: 40 });
+const digits = fc.string({ unit: fc.constantFrom(...'0123456789'.split('')), minLength: 1, maxLength: 40 });
 const number = fc
   .record({
     sign: fc.constantFrom('', '-'),
@@ -87,7 +89,7 @@ function keyAmong(names: readonly string[]): fc.Arbitrary<string> {
     .tuple(name, fc.infiniteStream(fc.boolean()))
     .map(
       ([text, choices]) =>
-        `"${[...text].map((c) => (choices.next().value === true ? unicodeEscape(c) : inString(c))).join('')}"`,
+        `"${Array.from(text, (c) => (choices.next().value === true ? unicodeEscape(c) : inString(c))).join('')}"`,
     );
   return fc.oneof(
     { weight: 4, arbitrary: name.map((text) => JSON.stringify(text)) },
@@ -159,51 +161,36 @@ export function jsonPage(
   listName: string,
   others: readonly string[],
 ): fc.Arbitrary<JsonPage> {
-  const list = fc
-    .array(fc.tuple(whiteSpace, jsonDocument(names), whiteSpace), { maxLength: 5 })
-    .chain((items) =>
-      whiteSpace.map((inside) => ({
-        text:
-          items.length === 0
-            ? `[${inside}]`
-            : `[${items.map(([a, item, b]) => a + item.text + b).join(',')}]`,
-        documents: items.map(([, item]) => item),
-      })),
-    );
-  const bare = fc.tuple(whiteSpace, list, whiteSpace).map(([a, { text, documents }, b]) => ({
-    text: a + text + b,
-    documents,
-    envelope: new Map<string, string>(),
-  }));
-  const member = memberOf(
-    fc.oneof(
-      fc.constantFrom(...others).map((name) => JSON.stringify(name)),
-      string,
-    ),
-    jsonValue,
-  ).filter(([key]) => JSON.parse(key) !== listName);
-  const enveloped = fc
-    .tuple(
-      fc.array(member, { maxLength: 3 }),
-      list,
-      fc.array(member, { maxLength: 3 }),
-      whiteSpace,
-      fc.boolean(),
-    )
-    .map(([before, { text, documents }, after, around, escaped]) => {
-      const key = escaped ? `"${unicodeEscape(listName[0]!)}${listName.slice(1)}"` : JSON.stringify(listName);
-      const members = [
-        ...before.map(([, , m]) => m),
-        `${around}${key}:${around}${text}`,
-        ...after.map(([, , m]) => m),
-      ];
+  const items = fc.array(fc.tuple(whiteSpace, jsonDocument(names), whiteSpace), { maxLength: 5 });
+  const bare = fc
+    .tuple(whiteSpace, whiteSpace)
+    .map(([ahead, behind]) => ({ ahead, behind, envelope: new Map() }));
+  return fc
+    .tuple(items, whiteSpace, fc.oneof(bare, envelopeAround(listName, others)))
+    .map(([items, inside, { ahead, behind, envelope }]) => {
+      const list = (itemText: (document: JsonDocument) => string) =>
+        items.length === 0 ? inside : items.map(([a, item, b]) => a + itemText(item) + b).join(',');
       return {
-        text: `${around}{${members.join(',')}}${around}`,
-        documents,
-        envelope: lastOfEach([...before, ...after]),
+        text: `${ahead}[${list((document) => document.text)}]${behind}`,
+        between: `${ahead}[${list(() => '')}]${behind}`,
+        documents: items.map(([, document]) => document),
+        envelope,
       };
     });
-  return fc.oneof(bare, enveloped);
+}
+
+function envelopeAround(listName: string, others: readonly string[]) {
+  const otherName = fc.constantFrom(...others).map((name) => JSON.stringify(name));
+  const members = fc.array(
+    memberOf(fc.oneof(otherName, string), jsonValue).filter(([key]) => JSON.parse(key) !== listName),
+    { maxLength: 3 },
+  );
+  const key = fc.constantFrom(JSON.stringify(listName), `"${unicodeEscape(listName)}"`);
+  return fc.tuple(members, whiteSpace, key, whiteSpace, members).map(([before, a, listKey, b, after]) => ({
+    ahead: `${a}{${before.map(([, , text]) => `${text},`).join('')}${a}${listKey}${b}:${a}`,
+    behind: `${b}${after.map(([, , text]) => `,${text}`).join('')}}${a}`,
+    envelope: lastOfEach([...before, ...after]),
+  }));
 }
 
 /** Ascending positions within a text of `length`, the last of them its end: how it might arrive. */
