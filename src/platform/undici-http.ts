@@ -8,6 +8,7 @@ import {
   type HttpResponse,
 } from '../kernel/http.ts';
 import { AnswerBody } from './answer-body.ts';
+import { noteBuffers } from './buffer-garbage.ts';
 
 /** How long a connection may take to come about, name look-up and TLS included. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -120,6 +121,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    noteBuffers(chunk.length);
     this.#body?.add(chunk);
     if (this.#body?.tooLarge === true) this.#abandonTooLarge();
   }

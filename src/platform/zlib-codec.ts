@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import type { Codec, Compression } from '../kernel/codec.ts';
+import { noteBuffers } from './buffer-garbage.ts';
 
 /** Up to this size, and in one part, input is compressed in one call: the fast path for blocks. */
 const ONE_SHOT_BYTES_MAX = 4 * 1024 * 1024;
@@ -53,6 +54,7 @@ export const zlibCodec: Codec = {
         if (buffer.length !== rawLength) {
           return reject(new Error(`the content is ${buffer.length} bytes long instead of ${rawLength}`));
         }
+        noteBuffers(rawLength);
         resolve(buffer);
       };
       if (compression === 'gzip') zlib.gunzip(stored, options, settle);
@@ -64,6 +66,7 @@ function compressAtOnce(compression: Compression, level: number, bytes: Uint8Arr
   return new Promise((resolve, reject) => {
     // JSON shrinks to less than half: one output buffer, and none that is much too large
     const chunkSize = (bytes.length >> 1) + 4096;
+    noteBuffers(chunkSize);
     const settle = (error: Error | null, stored: Uint8Array) =>
       error === null ? resolve(stored) : reject(error);
     if (compression === 'gzip') zlib.gzip(bytes, { level, chunkSize }, settle);
