@@ -11,7 +11,7 @@ let collectYoung: (() => void) | null = null;
  *
  * Buffers lie outside the heap that V8 watches when it decides to collect: of a stream of short-lived ones it lets
  * 60 to 90 MB pile up. A collection of the young objects every 16 MB takes about a millisecond, keeps the pile
- * below 30 MB, and makes the stream faster rather than slower, as memory is used again while it is in the caches.
+ * near 20 MB, and makes the stream faster rather than slower, as memory is used again while it is in the caches.
  */
 export function noteBuffers(bytes: number): void {
   bytesSince += bytes;
