@@ -117,9 +117,9 @@ export class Session {
 
   #defaultStore(): string {
     if (this.#settings.source === undefined) {
-      throw new BackupError('CONFIG_INVALID', 'no store is configured', {
+      throw new BackupError('CONFIG_INVALID', 'neither a ZeroDB server nor a store is configured', {
         object: 'store',
-        cure: 'Say where backups are kept: --store /var/backups/zerodb, or set ZERODB_BACKUP_STORE.',
+        cure: 'Set ZERODB_API_BASE_URL and ZERODB_API_KEY, and say where backups are kept with --store or ZERODB_BACKUP_STORE; to try it without a server, run `zerodb-backup demo`.',
       });
     }
     const { host, project } = parseServerAddress(this.#sourceServer());

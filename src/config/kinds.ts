@@ -13,6 +13,7 @@ export interface Kind<Value> {
 export const text: Kind<string> = textKind('text');
 export const url: Kind<string> = textKind('url');
 export const file: Kind<string> = textKind('file');
+export const directory: Kind<string> = textKind('directory');
 
 function textKind(placeholder: string): Kind<string> {
   return { placeholder, parse: (raw) => nonEmptyText(raw), format: (value) => value };
@@ -106,8 +107,9 @@ export const duration: Kind<number> = {
     return milliseconds;
   },
   format(milliseconds) {
-    const unit = ['d', 'h', 'm', 's'].find((name) => milliseconds % UNIT_MS[name]! === 0) ?? 'ms';
-    return `${milliseconds / UNIT_MS[unit]!}${unit}`;
+    const units = Object.entries(UNIT_MS).toReversed();
+    const [unit, length] = units.find(([, length]) => milliseconds % length === 0) ?? ['ms', 1];
+    return `${milliseconds / length}${unit}`;
   },
 };
 

@@ -1,6 +1,18 @@
 import type { Compression } from '../kernel/codec.ts';
 import type { LogLevel } from '../kernel/log.ts';
-import { choice, count, duration, file, type Kind, list, onOff, rate, text, url } from './kinds.ts';
+import {
+  choice,
+  count,
+  directory,
+  duration,
+  file,
+  type Kind,
+  list,
+  onOff,
+  rate,
+  text,
+  url,
+} from './kinds.ts';
 
 /**
  * Every option that can be configured, once: flags, variables, keys of the file, the documentation and the command
@@ -75,7 +87,7 @@ export const OPTIONS = {
   store: option(list('url'), 'where backups are kept: a directory or file:///…', {
     otherwise: 'a directory of this user, named when it is used',
   }),
-  stateDir: option(file, 'local scratch and cache, never needed to restore', {
+  stateDir: option(directory, 'local scratch and cache, never needed to restore', {
     otherwise: '$XDG_STATE_HOME/zerodb-backup',
   }),
 

@@ -89,7 +89,7 @@ export class PatientHttp implements Http {
   }
 
   #retry(failure: BackupError, waitMs?: number): Attempt<never> {
-    this.#world.log.write('debug', failure.message);
+    this.#world.log.write('warn', failure.message);
     return { failure, waitMs };
   }
 

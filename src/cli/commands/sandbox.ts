@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { count, file, type Kind, rate } from '../../config/kinds.ts';
+import { count, directory, type Kind, rate } from '../../config/kinds.ts';
 import { absolutePath } from '../../config/places.ts';
 import { BackupError } from '../../kernel/errors.ts';
 import { addFlag, parseArgument } from '../flags.ts';
@@ -26,12 +26,7 @@ export function defineSandbox(program: Command, run: Run): void {
       'Runs a ZeroDB server for trying things out, on this machine alone, until it is interrupted.',
     );
   addFlag(command, '--port', port, `port to listen on, 0 for any free one (default: ${PORT_DEFAULT})`);
-  addFlag(
-    command,
-    '--data',
-    { ...file, placeholder: 'directory' },
-    'keep documents there (default: in memory)',
-  );
+  addFlag(command, '--data', directory, 'keep documents there (default: in memory)');
   command.addOption(
     new Option(
       '--seed [scale]',

@@ -1,6 +1,5 @@
 import { printable } from '../../kernel/printable.ts';
 import type { BackupReport, CollectionBackup } from '../../model/report.ts';
-import { failureLines } from './failure.ts';
 import { banner } from './layout.ts';
 import type { Output } from './output.ts';
 import { formatCount, formatSeconds } from './quantities.ts';
@@ -28,6 +27,7 @@ export function backupReportLines(report: BackupReport, store: string, output: O
   const skipped = report.backups.filter(({ outcome }) => outcome === 'skipped').length;
   return [
     ...report.backups.flatMap((one) => collectionLines(one, output)),
+    ...cureLines(report),
     ...banner('BACKUP SUMMARY'),
     `Status: ${report.exit_code === 0 ? 'COMPLETED' : made + incomplete > 0 ? 'COMPLETED_WITH_ERRORS' : 'FAILED'}`,
     `Total Collections: ${report.backups.length - skipped}`,
@@ -59,13 +59,14 @@ function collectionLines(one: CollectionBackup, output: Output): string[] {
     case 'failed':
       return [
         `${output.paint('red', '✗')} ${name}: FAILED - ${printable(one.error?.message ?? 'for an unknown reason')}`,
-        ...(one.error === undefined
-          ? []
-          : failureLines(one.error)
-              .slice(1)
-              .map((line) => `  ${line}`)),
       ];
     case 'skipped':
       return [`- ${name}: not in this project`];
   }
+}
+
+/** What can be done about failures: once each, however many collections it would help. */
+function cureLines({ backups }: BackupReport): string[] {
+  const cures = new Set(backups.flatMap(({ error }) => (error?.cure === undefined ? [] : [error.cure])));
+  return [...cures].map((cure) => `  Do: ${printable(cure)}`);
 }

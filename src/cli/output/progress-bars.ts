@@ -6,8 +6,9 @@ import { formatClock, formatCount, formatSize } from './quantities.ts';
 import type { Screen } from './screen.ts';
 
 const REDRAW_MS = 100;
-const NAME_WIDTH = 24;
-const BAR_WIDTH = 20;
+/** Narrow enough for 80 columns, with everything that a line may hold. */
+const NAME_WIDTH = 18;
+const BAR_WIDTH = 10;
 /** A rate is shown once it means something. */
 const RATE_AFTER_MS = 500;
 
@@ -91,7 +92,7 @@ function barLine({ progress, startedAt }: Track, now: number): string {
       `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}] ${String(Math.floor(part * 100)).padStart(3)} %`,
     );
   }
-  parts.push(unit === 'bytes' ? formatSize(done) : `${formatCount(done)} documents`);
+  parts.push(unit === 'bytes' ? formatSize(done) : `${formatCount(done)} docs`);
   if (unit === 'documents' && bytes !== undefined) parts.push(formatSize(bytes));
   if (elapsedMs >= RATE_AFTER_MS) {
     const perMs = (unit === 'bytes' ? done : (bytes ?? done)) / elapsedMs;
@@ -105,5 +106,5 @@ function barLine({ progress, startedAt }: Track, now: number): string {
       parts.push(`ETA ${formatClock(((total - done) / done) * elapsedMs)}`);
     }
   }
-  return parts.join('  ');
+  return parts.join(' ');
 }

@@ -15,7 +15,6 @@ export function restoreHeader(
     'Merge Mode: No (replace)',
     `Validate Only: ${mode.validateOnly ? 'Yes' : 'No'}`,
     `Dry Run: ${mode.dryRun ? 'Yes' : 'No'}`,
-    '',
   ];
 }
 
@@ -25,6 +24,7 @@ export function planLines(report: RestoreReport): string[] {
   const line = (count: number, text: string): string[] =>
     count === 0 ? [] : [`  ${formatCount(count).padStart(9)}  ${text}`];
   return [
+    '',
     `Plan for ${destination(report)}, ${formatCount(document_count)} documents in the backup:`,
     ...line(counts.created, 'to create'),
     ...line(counts.replaced, 'to replace'),
@@ -32,7 +32,6 @@ export function planLines(report: RestoreReport): string[] {
     ...line(counts.extra, 'only there: left alone'),
     ...line(counts.ambiguous, 'match more than one document: left alone'),
     ...line(counts.unaddressable, 'cannot be addressed there: left alone'),
-    '',
   ];
 }
 
@@ -82,16 +81,17 @@ export function restoreReportLines(report: RestoreReport, output: Output): strin
     ...(report.errors.length > 10 ? [`  … and ${report.errors.length - 10} more`] : []),
     '',
     good
-      ? `${output.paint('green', '✓')} ${CONCLUSIONS[mode]}`
+      ? `${output.paint('green', '✓')} ${conclusion(report)}`
       : `${output.paint('red', '✗')} Not everything is as it should be.`,
   ];
 }
 
-const CONCLUSIONS: Readonly<Record<RestoreReport['mode'], string>> = {
-  validate: 'The backup is whole: every byte and every document was read and compared.',
-  'dry-run': 'Dry run: everything was read, nothing was written.',
-  replace: 'Restored, read back and compared.',
-};
+function conclusion({ mode, counts }: RestoreReport): string {
+  if (mode === 'validate') return 'The backup is whole: every byte and every document was read and compared.';
+  if (mode === 'dry-run') return 'Dry run: everything was read, nothing was written.';
+  if (counts.created + counts.replaced === 0) return 'Nothing had to be written: the target holds it all.';
+  return 'Restored, read back and compared.';
+}
 
 function status({ mode, exit_code, errors }: RestoreReport): string {
   if (exit_code !== 0) return errors.length > 0 || mode !== 'validate' ? 'COMPLETED_WITH_ERRORS' : 'DAMAGED';

@@ -22,7 +22,7 @@ export class Screen {
   }
 
   get rows(): number {
-    return this.#stream.rows ?? 24;
+    return this.#stream.rows || 24;
   }
 
   /** Prints lines that stay; what was drawn is erased and comes back with the next `draw`. */
@@ -32,7 +32,7 @@ export class Screen {
 
   /** Replaces what was drawn before. */
   draw(lines: readonly string[]): void {
-    const width = (this.#stream.columns ?? 80) - 1;
+    const width = (this.#stream.columns || 80) - 1;
     const erasing = this.#erasing();
     this.#stream.write(erasing + lines.map((line) => `${clipped(line, width)}\n`).join(''));
     this.#drawnLines = lines.length;
