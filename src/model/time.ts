@@ -8,8 +8,8 @@ export function formatInstant(milliseconds: number): string {
 /** The specification's form, UTC without a zone: `2025-01-09T14:30:00.123456`. */
 export function formatPlainTime(milliseconds: number): string {
   const whole = Math.floor(milliseconds);
-  // fractions cut off, not rounded; a double of this size is up to an eighth of a microsecond off
-  const microseconds = Math.min(999, Math.floor((milliseconds - whole) * 1000 + 0.125));
+  // cut off, not rounded; but a double of this size may be a quarter of a microsecond below what was meant
+  const microseconds = Math.min(999, Math.floor((milliseconds - whole) * 1000 + 0.25));
   return `${new Date(whole).toISOString().slice(0, 23)}${String(microseconds).padStart(3, '0')}`;
 }
 
