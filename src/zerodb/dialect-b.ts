@@ -40,7 +40,7 @@ export class DialectB implements Dialect {
     this.#pageBytesMax = pageBytesMax;
   }
 
-  listCollections(signal?: AbortSignal): Promise<readonly ListedCollection[]> {
+  listCollections(signal?: AbortSignal): Promise<readonly ListedCollection[] | null> {
     return listTables(this.#client, this.#prefix, signal);
   }
 

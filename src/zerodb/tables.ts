@@ -2,7 +2,7 @@ import { BackupError } from '../kernel/errors.ts';
 import { DocumentScanner } from '../kernel/json/document-scanner.ts';
 import { MemberNames } from '../kernel/json/member-names.ts';
 import type { ListedCollection, Page } from '../sources/source.ts';
-import { failureOf, isSuccess, saysExists } from './answers.ts';
+import { errorFields, failureOf, isSuccess, saysExists } from './answers.ts';
 import type { ZerodbClient } from './client.ts';
 import { jsonParts } from './json-text.ts';
 import { readList } from './pages.ts';
@@ -20,14 +20,15 @@ const PASSES_MAX = 5;
 const TASK = { task: 'list the tables of the project' };
 
 /**
- * Every table of the project. Pages are read until one is empty; where it takes more than one, a second pass must
- * find the same tables, because one deleted in between moves others out of sight.
+ * Every table of the project; null if the server cannot list them. Pages are read until one is empty; where it takes
+ * more than one, a second pass must find the same tables, because one deleted in between moves others out of sight.
  */
 export async function listTables(
   client: ZerodbClient,
   prefix: readonly string[],
   signal?: AbortSignal,
-): Promise<readonly ListedCollection[]> {
+): Promise<readonly ListedCollection[] | null> {
+  if (!(await canList(client, prefix, signal))) return null;
   let before: string | null = null;
   for (let pass = 0; pass < PASSES_MAX; pass++) {
     const { tables, pages } = await readTables(client, prefix, signal);
@@ -39,6 +40,19 @@ export async function listTables(
     temporary: true,
     cure: 'Run the same command again when no tables are being created or deleted.',
   });
+}
+
+/** False only where the route itself is missing: a project that is missing is an error, and so is all else. */
+async function canList(
+  client: ZerodbClient,
+  prefix: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const query = { skip: 0, offset: 0, limit: 1 };
+  const request = { method: 'GET', path: [...prefix, 'tables'], query, repeatable: true, signal } as const;
+  const response = await client.send(request, TASK);
+  if (response.status !== 404 && response.status !== 405) return true;
+  return errorFields(response).code === 'PROJECT_NOT_FOUND';
 }
 
 interface Tables {

@@ -35,7 +35,7 @@ function listing(page: (asked: Asked) => unknown): Promise<TestServer> {
 
 const entry = (name: string) => ({ table_id: `id of ${name}`, table_name: name });
 const namesOf = async (server: TestServer) =>
-  (await listTables(clientOf(server), PREFIX)).map(({ name }) => name);
+  (await listTables(clientOf(server), PREFIX))!.map(({ name }) => name);
 
 describe('the list of tables', () => {
   it.each([0, 1, 99, 100, 101, 250])('holds all %d of them, wherever the offset goes', async (count) => {
@@ -96,6 +96,19 @@ describe('the list of tables', () => {
       return names.slice(skip, skip + limit).map(entry);
     });
     await expect(namesOf(server)).rejects.toMatchObject({ code: 'SOURCE_FAILED', temporary: true });
+  });
+
+  it.each([404, 405])('is null where the server has no such route (%d), and only there', async (status) => {
+    let body: object = { detail: 'Not Found', error_code: 'PATH_NOT_FOUND' };
+    await using server = await startHttpServer((_request, response) => answerJson(response, status, body));
+    expect(await listTables(clientOf(server), PREFIX)).toBeNull();
+    body = { detail: 'Project not found', error_code: 'PROJECT_NOT_FOUND' };
+    await expect(listTables(clientOf(server), PREFIX)).rejects.toMatchObject({ code: 'SOURCE_NOT_FOUND' });
+  });
+
+  it.each([401, 403, 500])('is an error, not null, after a %d', async (status) => {
+    await using server = await startHttpServer((_request, response) => answerJson(response, status, {}));
+    await expect(listTables(clientOf(server), PREFIX)).rejects.toMatchObject({ name: 'BackupError' });
   });
 
   it('keeps each definition as it came', async () => {
