@@ -174,7 +174,7 @@ export async function applyRestore(
     ...differences(comparison, applied, reading.collection.collection),
   ];
   const exits = errors.map(exitOf);
-  const different = comparison.different.length + comparison.missing;
+  const different = comparison.different.length + (comparison.complete ? comparison.missing : 0);
   return {
     ...plan.report,
     mode: 'replace',

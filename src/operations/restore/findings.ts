@@ -105,7 +105,19 @@ const NAMES_LISTED_MAX = 20;
 
 export function differences(found: ReadBack, applied: Applied, name: string): ReportedError[] {
   const errors: ReportedError[] = [];
-  const { missing } = found;
+  const missing = found.complete ? found.missing : 0;
+  if (!found.complete && found.missing > 0) {
+    const error = new BackupError(
+      'SOURCE_UNPROVEN',
+      `${name} could not be read back completely: ${found.missing} of the documents written were not seen again`,
+      {
+        object: name,
+        kept: 'Every write was acknowledged; the backup is intact.',
+        cure: 'Run the same command again when fewer writers are at work: what is restored already is left alone.',
+      },
+    );
+    errors.push(reportError(error));
+  }
   if (found.different.length + missing > 0) {
     const named = found.different.slice(0, NAMES_LISTED_MAX).join(', ');
     const more = found.different.length > NAMES_LISTED_MAX ? ' and others' : '';

@@ -7,6 +7,8 @@ import { readTarget, type TargetReading } from './reading.ts';
 import { ValueComparison } from './values.ts';
 
 export interface ReadBack {
+  /** False if the target could not be proved to be read completely: what is missing may be there. */
+  readonly complete: boolean;
   readonly sameBytes: number;
   readonly sameValue: number;
   readonly different: readonly string[];
@@ -28,7 +30,8 @@ export async function readBack(
     () => state.close(),
   );
   const { sameBytes, missing } = found;
-  if (found.different.size === 0) return { sameBytes, missing, sameValue: 0, different: [] };
+  const { complete } = state;
+  if (found.different.size === 0) return { complete, sameBytes, missing, sameValue: 0, different: [] };
   const { codec } = repository.platform;
   const values = new ValueComparison(codec, found.different);
   const again = await readTarget({
@@ -45,5 +48,5 @@ export async function readBack(
     reading.signal,
     (batch, index, hashes) => values.addBackup(batch, index, shape, hashes),
   );
-  return { sameBytes, missing, sameValue: values.sameValue, different: values.different };
+  return { complete, sameBytes, missing, sameValue: values.sameValue, different: values.different };
 }
