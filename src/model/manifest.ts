@@ -67,7 +67,7 @@ export function encodeManifest(codec: Codec, fields: UnsignedManifest): Uint8Arr
 
 /**
  * Reads a stored manifest. Throws MANIFEST_DAMAGED if the bytes are not exactly what a tool of this format stored
- * under `backupId`, FORMAT_UNKNOWN if they are intact but of a format that this version does not know.
+ * under `backupId`, FORMAT_UNKNOWN if they are intact but of a form that this version does not know.
  */
 export function parseManifest(codec: Codec, bytes: Uint8Array, backupId: string): Manifest {
   const record = parseRecord(
@@ -79,13 +79,7 @@ export function parseManifest(codec: Codec, bytes: Uint8Array, backupId: string)
     backupId,
   );
   const parsed = manifestSchema.safeParse(record);
-  if (!parsed.success) {
-    throw damaged(
-      `manifest of ${backupId} lacks fields: ${firstIssue(parsed.error)}`,
-      'MANIFEST_DAMAGED',
-      backupId,
-    );
-  }
+  if (!parsed.success) throw unknownForm(`manifest of ${backupId}`, backupId, parsed.error);
   if (parsed.data.backup_id !== backupId) {
     const text = `manifest of ${backupId} is that of another backup, ${parsed.data.backup_id}`;
     throw damaged(text, 'MANIFEST_DAMAGED', backupId);
@@ -118,11 +112,7 @@ export function parseMarker(codec: Codec, bytes: Uint8Array): Marker {
   );
   const parsed = markerSchema.safeParse(record);
   if (parsed.success) return parsed.data;
-  throw damaged(
-    `marker repository.json lacks fields: ${firstIssue(parsed.error)}`,
-    'MARKER_DAMAGED',
-    'repository.json',
-  );
+  throw unknownForm('marker repository.json', 'repository.json', parsed.error);
 }
 
 type DamageCode = 'MANIFEST_DAMAGED' | 'MARKER_DAMAGED';
@@ -156,10 +146,7 @@ function parseRecord(
     throw damaged(`${what} is not in canonical form`, code, object);
   if (recordHash(codec, fields) !== hash) throw damaged(`${what} does not match its own hash`, code, object);
   if (fields.format !== FORMAT) {
-    throw new BackupError('FORMAT_UNKNOWN', `${what} has format ${JSON.stringify(fields.format)}`, {
-      object,
-      cure: `Use a newer zerodb-backup: this one reads ${FORMAT}.`,
-    });
+    throw formatUnknown(`${what} has format ${JSON.stringify(fields.format)}`, object);
   }
   return value as Record<string, unknown>;
 }
@@ -179,7 +166,14 @@ function damaged(message: string, code: DamageCode, object: string, cause?: unkn
   });
 }
 
-function firstIssue(error: z.ZodError): string {
+/** Its hash is right, so nobody damaged it: a newer tool wrote what this one does not know, encryption for instance. */
+function unknownForm(what: string, object: string, error: z.ZodError): BackupError {
   const issue = error.issues[0]!;
-  return `${issue.path.join('.') || 'record'}: ${issue.message}`;
+  const text = `${what} is intact, but not of a form that this version reads: ${issue.path.join('.') || 'record'}: ${issue.message}`;
+  return formatUnknown(text, object);
+}
+
+function formatUnknown(message: string, object: string): BackupError {
+  const cure = `Use a newer zerodb-backup: this one reads ${FORMAT} as it was when it was made.`;
+  return new BackupError('FORMAT_UNKNOWN', message, { object, cure });
 }

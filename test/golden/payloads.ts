@@ -99,7 +99,7 @@ export const GOLDEN_PAYLOADS: readonly GoldenPayload[] = [
     'times',
   ),
   payload(
-    `{"id":"embedding","v":[${Array.from({ length: 64 }, (_, at) => `0.${at}${'0123456789'.repeat(2)}`)}]}`,
+    `{"id":"embedding","v":[${Array.from({ length: 64 }, (_, at) => `0.${at}${'0123456789'.repeat(2)}`).join(',')}]}`,
     'embedding',
   ),
   payload('{ \t"a" : [ 1 ,\t2 , { } , [ ] ] ,  "id" \t: \t"spaces"\t}', 'spaces'),

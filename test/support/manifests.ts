@@ -1,0 +1,40 @@
+import { FORMAT, type UnsignedManifest } from '../../src/model/manifest.ts';
+
+export const BACKUP_ID = 'users_full_20250109_143000';
+
+/** A manifest of nothing in particular. */
+export const MANIFEST_FIELDS: UnsignedManifest = {
+  format: FORMAT,
+  backup_id: BACKUP_ID,
+  run_id: '20250109_143000_0a1b2c3d',
+  collection: 'users',
+  backup_type: 'full',
+  base_backup_id: null,
+  file_name: `${BACKUP_ID}.json.gz`,
+  object_path: `backups/${BACKUP_ID}.json.gz`,
+  file_size: 1048576,
+  document_count: 1250,
+  deleted_count: 0,
+  status: 'completed',
+  version: '1.0.0',
+  created_at: '2025-01-09T14:30:00.000000',
+  completed_at: '2025-01-09T14:30:45.123456',
+  source: { host: 'api.example.com', project: null, dialect: 'A' },
+  window: { start: '2025-01-09T14:30:00.000000Z', end: '2025-01-09T14:30:44.000000Z' },
+  consistency: 'window',
+  missing: [],
+  document_shape: 'flat',
+  table_definition: null,
+  not_included: [],
+  raw_size: 5242880,
+  line_breaks_replaced: 0,
+  unkeyed_count: 0,
+  invalid_utf8_count: 0,
+  sha256: '0'.repeat(64),
+  index: { size: 5000, sha256: '1'.repeat(64), header_size: 600, header_sha256: '2'.repeat(64) },
+  documents_digest: '3'.repeat(32),
+  content_digest: '4'.repeat(32),
+  compression: 'gzip',
+  encryption: null,
+  tool_version: '0.1.0',
+};
