@@ -186,7 +186,7 @@ function scan(bytes: Buffer, ends: readonly number[], envelope: typeof ENVELOPE 
   const scanner = new DocumentScanner(MEMBERS, envelope);
   let buffer = Buffer.alloc(0);
   for (const end of ends) {
-    const larger = Buffer.alloc(end + 8, '"');
+    const larger = Buffer.alloc(end + 8, '",:}]\\1['[end % 8]);
     larger.set(bytes.subarray(0, end));
     larger.set(buffer);
     scanner.advance(larger, end);

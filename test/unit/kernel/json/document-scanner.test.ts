@@ -282,6 +282,8 @@ describe('lines of an archive block', () => {
     ['{"id":1}', ['{"id":1}']],
     ['12', ['12']],
     ['12\n', ['12']],
+    ['{},12', ['{}', '12']],
+    ['12,\n34\n', ['12', '34']],
     ['"a"', ['"a"']],
   ])('%j', (lines, documents) => {
     expect(readLines(lines)).toMatchObject({ documents, endsWithComma: false });
@@ -291,12 +293,24 @@ describe('lines of an archive block', () => {
     expect(readLines(lines).endsWithComma).toBe(true);
   });
 
-  test.each([',', ',{}', '{},,{}', '{} {}', '1 2', '{}]', ']', '{}}', '{"id":1', '"a', '[1', '{"id":1]'])(
-    '%s is refused',
-    (lines) => {
-      expect(() => readLines(lines)).toThrow(JsonMalformed);
-    },
-  );
+  test.each([
+    ',',
+    ',{}',
+    '{},,{}',
+    '{} {}',
+    '1 2',
+    '{}]',
+    ']',
+    '{}}',
+    '{"id":1',
+    '{"id":1 ',
+    '{',
+    '"a',
+    '[1',
+    '{"id":1]',
+  ])('%s is refused', (lines) => {
+    expect(() => readLines(lines)).toThrow(JsonMalformed);
+  });
 });
 
 test('documents are known as soon as their end has been fed', () => {
