@@ -52,10 +52,12 @@ function hasDomainFields(batch: DocumentBatch, index: number): boolean {
   const end = batch.spans.end(index);
   if (end - start > SAMPLE_BYTES_MAX) return false;
   const bytes = batch.bytes;
-  const value: unknown = JSON.parse(
-    Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8'),
-  );
-  return Object.keys(value as object).some((name) => !ENVELOPE_NAMES.has(name));
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8');
+  try {
+    return Object.keys(JSON.parse(text) as object).some((name) => !ENVELOPE_NAMES.has(name));
+  } catch {
+    return false; // text that only a tolerant server takes for JSON: nothing is known of its other members
+  }
 }
 
 const SCAN_KEY: Record<DocumentShape, Member> = {

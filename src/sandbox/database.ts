@@ -8,6 +8,7 @@ import { hasMemberId, isEmptyObject } from './raw-json.ts';
 export type RowOrder = 'newest' | 'oldest' | 'none';
 
 export interface Collection {
+  /** Never given twice, so that nothing computed for a dropped collection is taken for one of a later collection. */
   readonly number: number;
   readonly name: string;
   readonly tableId: string;
@@ -41,7 +42,7 @@ export interface Change {
 const SCHEMA = `
   create table if not exists project (id text not null) strict;
   create table if not exists collections (
-    number integer primary key, name text not null unique, table_id text not null unique,
+    number integer primary key autoincrement, name text not null unique, table_id text not null unique,
     schema_name text, schema blob, description blob, created_at text not null) strict;
   create table if not exists documents (
     sequence integer primary key, collection integer not null, key text not null, data blob not null,

@@ -138,3 +138,15 @@ test('every page is the same whether SQLite makes it or it is put together docum
   core.misbehave({ unreadable: { c: ['no such key'] } });
   expect(pages()).toEqual(fast);
 });
+
+test('pages of a collection that was dropped never show in one made after it', () => {
+  const core = createSandboxCore({ apiKey: 'key' });
+  const keysNow = () =>
+    [0, 100, 200].flatMap((offset) => query(core, { limit: 100, offset }).documents.map(({ id }) => id));
+  for (const year of [2024, 2025]) {
+    core.wipe();
+    for (let n = 0; n < 250; n++)
+      core.insert('c', `{"n":${n}}`, { key: `k${n}`, createdAt: `${year}-01-01T00:00:00Z` });
+    expect(new Set(keysNow()).size).toBe(250);
+  }
+});
