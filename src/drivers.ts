@@ -27,6 +27,10 @@ export interface ServerSettings {
   /** Requests in a minute. */
   readonly rateLimit: number | undefined;
   readonly redaction: Redaction;
+  /** Collections that are likely to be there: a server that cannot list them is recognised by one. */
+  readonly collections: readonly string[];
+  /** Where it is remembered how the server is spoken to. */
+  readonly stateDirectory: string;
 }
 
 /** The parts of a server's address. */
@@ -92,13 +96,16 @@ export async function openTarget(
   signal?: AbortSignal,
 ): Promise<Target> {
   const { baseUrl, project, dialect } = parseServerAddress(server);
-  const { apiKey, login, timeoutMs, concurrency, rateLimit, redaction } = server;
+  const { apiKey, login, timeoutMs, concurrency, rateLimit, redaction, collections } = server;
   const { openZerodbSource } = await import('./sources/zerodb.ts');
+  const { openProbeMemory } = await import('./probe-memory.ts');
   const options = {
     baseUrl,
     timeoutMs,
     concurrency,
     redaction,
+    collections,
+    memory: openProbeMemory(platform, server.stateDirectory),
     ...(project !== undefined && { project }),
     ...(dialect !== undefined && { dialect }),
     ...(apiKey !== undefined && { apiKey }),

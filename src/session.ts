@@ -101,7 +101,7 @@ export class Session {
 
   async #openRepository(): Promise<Repository> {
     const { platform } = this.#options;
-    const { store: stores, stateDir } = this.#settings;
+    const { store: stores } = this.#settings;
     if (stores !== undefined && stores.length > 1) {
       throw new BackupError('CONFIG_INVALID', 'several stores at a time come in a later version', {
         object: 'store',
@@ -111,8 +111,14 @@ export class Session {
     return openRepository(
       platform,
       await openStore(platform, stores?.[0] ?? this.#defaultStore()),
-      stateDir === undefined ? defaultStateDirectory(platform.host) : absolutePath(platform.host, stateDir),
+      this.#stateDirectory,
     );
+  }
+
+  get #stateDirectory(): string {
+    const { host } = this.#options.platform;
+    const { stateDir } = this.#settings;
+    return stateDir === undefined ? defaultStateDirectory(host) : absolutePath(host, stateDir);
   }
 
   #defaultStore(): string {
@@ -171,8 +177,16 @@ export class Session {
   }
 
   #common() {
-    const { timeout: timeoutMs, concurrency, rateLimit } = this.#settings;
-    return { timeoutMs, concurrency, rateLimit, redaction: this.#options.redaction };
+    const { timeout: timeoutMs, concurrency, rateLimit, collections } = this.#settings;
+    const { redaction } = this.#options;
+    return {
+      timeoutMs,
+      concurrency,
+      rateLimit,
+      redaction,
+      collections: collections ?? [],
+      stateDirectory: this.#stateDirectory,
+    };
   }
 
   #credentials(
