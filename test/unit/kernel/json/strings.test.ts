@@ -25,6 +25,9 @@ describe('the bytes of a key', () => {
     [String.raw`"\ude00x"`, 'edb88078'],
     [String.raw`"\ude00\ud83d"`, 'edb880eda0bd'],
     [String.raw`"\ud83d\ud83d\ude00"`, 'eda0bdf09f9880'],
+    [String.raw`"\ude00\ude01"`, 'edb880edb881'],
+    [String.raw`"\ue000\ude00"`, 'ee8080edb880'],
+    [String.raw`"\ud83d\ue000"`, 'eda0bdee8080'],
     [String.raw`"\ud83dx\ude00"`, 'eda0bd78edb880'],
     [String.raw`"\udbff\udfff"`, 'f48fbfbf'],
     // numbers keep their source text
