@@ -170,10 +170,10 @@ def key_of(value):
 
 def identify(document, shape):
     """The scan key and the payload's own id, None if not usable, and the payload (§4)."""
+    expect("end of a document", value_end(document, 0), len(document))
     own = members(document)
     scan_key = key_of(own.get(SCAN_KEY[shape], b""))
-    payload = document if PAYLOAD[shape] is None else own.get(PAYLOAD[shape])
-    expect("document without a payload", payload is None, False)
+    payload = document if PAYLOAD[shape] is None else own.get(PAYLOAD[shape], b"")
     return scan_key, key_of(members(payload).get(b"id", b"")), payload
 
 
