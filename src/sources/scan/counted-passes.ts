@@ -1,9 +1,9 @@
 import type { Clock } from '../../kernel/clock.ts';
 import type { Scratch } from '../../kernel/sorted-runs.ts';
 import type { DocumentBatch } from '../../model/document.ts';
-import { type Collector, onlyMarked } from './collector.ts';
-import type { Finding } from './finding.ts';
-import { assertShape, type PageReader } from './page-reader.ts';
+import { type Collected, type Collector, freshOnes } from './collector.ts';
+import { type Ending, unproved } from './finding.ts';
+import type { PageReader } from './page-reader.ts';
 import { SeenKeys } from './seen-keys.ts';
 
 const PASSES_MAX = 12;
@@ -28,82 +28,98 @@ export interface PassesOptions {
  * three times.
  */
 export async function* scanByCountedPasses(
-  reader: PageReader,
   collector: Collector,
-  options: PassesOptions,
-): AsyncGenerator<DocumentBatch, Finding> {
-  const { clock } = options;
-  const deadline = clock.monotonic() + options.timeBudgetMs;
-  const missing = new Set<string>();
-  /** Documents at the last count; null before the first. */
-  let counted: number | null = null;
-  let passesWithoutNews = 0;
-  let pass = 0;
+  { clock, scratch, timeBudgetMs, provable }: PassesOptions,
+): AsyncGenerator<DocumentBatch, Ending> {
+  const { reader } = collector;
+  const deadline = clock.monotonic() + timeBudgetMs;
+  let count: Count | null = null;
 
-  while (pass < PASSES_MAX && clock.monotonic() < deadline) {
-    const inThisPass = new SeenKeys(options.scratch);
-    const known = collector.count;
-    let again = 0;
-    const receive = async function* (page: DocumentBatch): AsyncGenerator<DocumentBatch> {
-      assertShape(page, collector.shape, reader.pages.collection);
-      const fresh = await collector.newOnes(page);
-      for (let index = 0; index < fresh.length; index++) {
-        if ((await inThisPass.add(collector.keyHash(page, index))) && !fresh[index]) again++;
-      }
-      const batch = onlyMarked(page, fresh);
-      if (batch !== null) yield batch;
-    };
-    try {
+  /** Reads a page, yields what it adds; the documents in it, and those that were stepped over. */
+  async function* receive(limit: number, offset: number): AsyncGenerator<DocumentBatch, number> {
+    const collected = await collector.read({ limit, offset });
+    const documents = collected.page.spans.count;
+    await count?.confirm(collected);
+    const batch = freshOnes(collected);
+    if (batch !== null) yield batch;
+    return documents === 0 ? 0 : collected.skipped + documents;
+  }
+  try {
+    for (let pass = 0; pass < PASSES_MAX && clock.monotonic() < deadline; pass++) {
+      const known = collector.count;
+      const limit = () => Math.max(1, Math.floor(reader.limit * PAGE_SHARES[pass % PAGE_SHARES.length]!));
       let offset = 0;
-      for (;;) {
-        const limit = Math.max(1, Math.floor(reader.limit * PAGE_SHARES[pass % PAGE_SHARES.length]!));
-        const page = await reader.readOrNarrow({ limit, offset });
-        if ('unreadable' in page) {
-          missing.add(`the document at position ${offset}: ${page.unreadable}`);
-          offset++;
-          continue;
-        }
-        if (page.spans.count === 0) break;
-        await collector.assertOffsetHonoured(reader, page, offset);
-        offset += page.spans.count;
-        yield* receive(page);
-        // as many keys as there were documents at the count, received before it and again now
-        if (options.provable && counted !== null && again >= counted)
-          return { proved: true, missing: [...missing] };
+      for (let received = -1; received !== 0; offset += received) {
+        received = yield* receive(limit(), offset);
+        if (count?.isProved === true) return { proved: true };
+      }
+      if (!provable || reader.missing.size > 0) {
+        if (pass > 0 && collector.count === known) break;
+        continue;
       }
       // newest first is the likeliest order: what was inserted during the pass stands on page one
-      const first = await reader.readOrNarrow({ limit: reader.limit, offset: 0 });
-      if (!('unreadable' in first)) yield* receive(first);
-      if (options.provable && counted !== null && again >= counted)
-        return { proved: true, missing: [...missing] };
-      counted = await countDocuments(reader, offset);
-      if (options.provable && counted === 0) return { proved: true, missing: [...missing] };
-    } finally {
-      await inThisPass.close();
+      yield* receive(reader.limit, 0);
+      if (count?.isProved === true) return { proved: true };
+
+      const documents = await countDocuments(reader, offset);
+      if (documents === 0) return { proved: true };
+      // while nothing changes, what several passes confirm adds up
+      if (count !== null && count.documents === documents && count.received === collector.count) continue;
+      await count?.close();
+      count = documents === null ? null : new Count(documents, collector.count, scratch);
     }
-    pass++;
-    passesWithoutNews = collector.count === known ? passesWithoutNews + 1 : 0;
-    if (!options.provable && passesWithoutNews > 0) break;
+  } finally {
+    await count?.close();
   }
-  const reason = options.provable
-    ? `${pass} passes received ${collector.count} documents, and their number could not be proved`
-    : 'the server offers no order that can be relied on';
-  return { proved: false, reason, missing: [...missing] };
+  return unproved(
+    provable
+      ? `${collector.count} documents were received, and their number could not be proved`
+      : 'the server offers no order that can be relied on',
+  );
+}
+
+/** An answer that was empty at offset `documents`, and the keys that were received before it and since. */
+class Count {
+  readonly documents: number;
+  /** Keys received before. */
+  readonly received: number;
+  #confirmed = 0;
+  readonly #since: SeenKeys;
+
+  constructor(documents: number, received: number, scratch: Scratch) {
+    this.documents = documents;
+    this.received = received;
+    this.#since = new SeenKeys(scratch);
+  }
+
+  get isProved(): boolean {
+    return this.#confirmed >= this.documents;
+  }
+
+  async confirm({ identities, fresh }: Collected): Promise<void> {
+    for (const [index, identity] of identities.entries()) {
+      if ((await this.#since.add(identity)) && !fresh[index]) this.#confirmed++;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#since.close();
+  }
 }
 
 /** N such that the answer at offset N was empty and that at N − 1 was not; null where writers kept it moving. */
 async function countDocuments(reader: PageReader, guess: number): Promise<number | null> {
-  let count = guess;
+  let [low, high] = [0, Number.POSITIVE_INFINITY];
+  let step = 1;
+  let at = guess;
   for (let probe = 0; probe < COUNT_PROBES_MAX; probe++) {
-    const atCount = await reader.readOrNarrow({ limit: 1, offset: count });
-    if ('unreadable' in atCount || atCount.spans.count > 0) {
-      count++;
-      continue;
-    }
-    if (count === 0) return 0;
-    const before = await reader.readOrNarrow({ limit: 1, offset: count - 1 });
-    if ('unreadable' in before || before.spans.count > 0) return count;
-    count--;
+    if (await reader.holdsOneAt({ offset: at })) low = at + 1;
+    else high = at;
+    if (low === high) return high;
+    if (high === Number.POSITIVE_INFINITY) at = low + step - 1;
+    else if (low === 0) at = Math.max(0, high - step);
+    else at = (low + high) >> 1;
+    step *= 2;
   }
   return null;
 }

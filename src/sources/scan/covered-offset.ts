@@ -1,19 +1,28 @@
 import type { DocumentBatch } from '../../model/document.ts';
 import type { PageQuery, SortField } from '../source.ts';
-import { type Collector, onlyMarked } from './collector.ts';
-import type { Finding } from './finding.ts';
+import { type Collector, freshOnes } from './collector.ts';
+import { type Ending, unproved } from './finding.ts';
 import { instantOf, ObservedOrder, type SortValue } from './order.ts';
-import { assertShape, type PageReader, sortValues } from './page-reader.ts';
+import { sortValues } from './sort-values.ts';
 
-/** How documents are asked for: sorted by a field, or (null) in the server's own order. */
-export type Sorting = { readonly field: SortField; readonly direction: 'asc' | 'desc' } | null;
+/** An order of documents in which they can be read page by page. */
+export interface PageOrder {
+  readonly field: SortField;
+  readonly direction: 'asc' | 'desc' | 'unknown';
+  /** True if the server sorts so when asked; false if it is an order of its own, in which `field` may be observed. */
+  readonly asked: boolean;
+  /** The value at the far end when the scan started, where it is known. */
+  readonly farEnd?: SortValue | null;
+}
 
 /** A new document this much older than the scan's start cannot be an insert under a clock that is a little off. */
 const CLOCK_SKEW_MAX_MS = 5 * 60 * 1000;
-/** Pages in a row that bring nothing before the way is given up. */
-const STALLS_MAX = 40;
-/** Of these, pages that count: a tie group that does not fit in an answer shows itself soon. */
-const COUNTING_STALLS_MAX = 6;
+/** Pages without progress before the way is given up; each page with progress allows for one more. */
+const PATIENCE = 40;
+/** Pages that are read behind what stood at the far end when the scan started, where nothing is owed any more. */
+const OVERTIME_MAX = 100;
+/** Times in a row that the end is looked for in vain: a tie group that does not fit in an answer shows itself soon. */
+const ENDS_MAX = 6;
 
 /**
  * Way 2 (design.md §6): pages by offset, in the order of an immutable value that each document shows.
@@ -23,144 +32,120 @@ const COUNTING_STALLS_MAX = 6;
  * gap, whatever was inserted or deleted meanwhile. (That its documents were seen before proves nothing: they may have
  * moved.) Otherwise the scan steps back, doubling. The next page begins two documents before the last tie group, since
  * ties may come in any order.
- *
- * The end, where the server sorts as asked: the first page of the opposite order reaches back to before F. In a
- * server's own order: a counting page that adds nothing and is shorter than the longest answer to this limit, and an
- * empty answer behind it.
  */
 export async function* scanByCoveredOffset(
-  reader: PageReader,
   collector: Collector,
-  sorting: Sorting,
+  order: PageOrder,
   startedAt: number,
-): AsyncGenerator<DocumentBatch, Finding> {
-  const field = sorting?.field ?? 'created_at';
-  const { shape } = collector;
-  const order = new ObservedOrder(field === 'key' ? 'key' : 'time', sorting?.direction ?? 'unknown');
-  const missing = new Set<string>();
+): AsyncGenerator<DocumentBatch, Ending> {
+  const { reader, shape } = collector;
+  const { field, asked } = order;
+  const observed = new ObservedOrder(field, order.direction);
   const longest = new Map<number, number>();
   let furthest: SortValue | null = null;
   let offset = 0;
   let stepBack = 2;
-  let stalls = 0;
-  let countingStalls = 0;
-  /** The document before `offset` cannot be served, so no page can overlap it. */
-  let behindUnreadable = false;
+  let patience = PATIENCE;
+  let endsInVain = 0;
+  let overtime = 0;
+  /** The document before `offset` cannot be served, so that no page can overlap it. */
+  let afterUnreadable = false;
 
-  const found = (proved: boolean, reason?: string): Finding => ({
-    proved,
-    missing: [...missing],
-    ...(reason === undefined ? {} : { reason }),
-  });
-  const limit = () => (countingStalls > 1 ? reader.pages.traits.limitMax : reader.limit);
-  const query = (at: number): PageQuery => ({
-    limit: limit(),
-    offset: at,
-    ...(sorting === null ? {} : { sort: sorting }),
-  });
-
-  while (stalls < STALLS_MAX && countingStalls < COUNTING_STALLS_MAX) {
-    const asked = limit();
-    const page = await reader.readOrNarrow(query(offset));
-    if ('unreadable' in page) {
-      missing.add(`the document at position ${offset}: ${page.unreadable}`);
-      offset++;
-      behindUnreadable = true;
-      continue;
-    }
-    assertShape(page, shape, reader.pages.collection);
-    await collector.assertOffsetHonoured(reader, page, offset);
+  while (patience > 0 && endsInVain < ENDS_MAX) {
+    const limit = endsInVain > 1 ? reader.pages.traits.limitMax : reader.limit;
+    const collected = await collector.read({ ...queryAt(offset), limit });
+    const { page, skipped, cut, fresh } = collected;
     const { count } = page.spans;
-    if (count === 0 && offset === 0) return found(true);
-
     const values = sortValues(page, shape, field);
-    if (values === null) return found(false, `a document has no ${field} to go by`);
-    if (!values.every((value, index) => index === 0 || order.observe(values[index - 1]!, value))) {
-      return found(false, `${field} comes in no known order`);
-    }
-    const counts =
-      offset === 0 ||
-      (count > 0 && (behindUnreadable || (furthest !== null && order.strictlyBefore(values[0]!, furthest))));
-    if (!counts) {
-      stalls++;
+    const contradicts = !asked && values !== null && bringsOldOnes(values, fresh);
+    const batch = freshOnes(collected);
+    if (batch !== null) yield batch;
+    if (contradicts) return unproved('a document appeared where everything had been read');
+
+    offset += skipped;
+    afterUnreadable ||= skipped > 0;
+    if (count === 0 && (offset === 0 || afterUnreadable)) return { proved: true };
+    if (values === null) return unproved(`a document shows no ${field} to go by`);
+    if (!observed.observe(values)) return unproved(`${field} comes in no known order`);
+
+    const continues = count > 0 && furthest !== null && observed.strictlyBefore(values[0]!, furthest);
+    if (offset > 0 && !afterUnreadable && !continues) {
       offset = Math.max(0, offset - stepBack);
       stepBack *= 2;
-      behindUnreadable = false;
+      patience--;
       continue;
     }
     stepBack = 2;
-    behindUnreadable = false;
+    afterUnreadable = false;
 
-    const fresh = await collector.newOnes(page);
-    const misplaced = furthest !== null && field === 'created_at' && hasMisplaced(values, fresh, furthest);
-    const batch = onlyMarked(page, fresh);
-    const lastValue = values.at(-1)!;
-    const next = offset + stepWithin(values);
-    const progressed = batch !== null || furthest === null || order.strictlyBefore(furthest, lastValue);
-    if (furthest === null || order.strictlyBefore(furthest, lastValue)) furthest = lastValue;
-    if (batch !== null) yield batch;
-    if (misplaced) return found(false, 'a document appeared where everything had been read');
-
-    const wasShort = count < (longest.get(asked) ?? 0);
-    longest.set(asked, Math.max(count, longest.get(asked) ?? 0));
-    if (progressed || next > offset + 1) {
-      stalls = 0;
-      countingStalls = 0;
-      offset = Math.max(0, next);
-      continue;
+    const last: SortValue = values.at(-1)!;
+    const advanced = furthest === null || observed.strictlyBefore(furthest, last);
+    const reached: SortValue = advanced ? last : furthest!;
+    furthest = reached;
+    patience += advanced ? 1 : -1;
+    const wasShort = count < (longest.get(limit) ?? 0);
+    longest.set(limit, Math.max(count, longest.get(limit) ?? 0));
+    if (order.farEnd && observed.strictlyBefore(order.farEnd, reached) && ++overtime > OVERTIME_MAX) {
+      return { proved: true };
     }
 
-    // nothing new here: the end, or a tie group that does not fit, or a document that cannot be served
-    if (sorting !== null && (yield* oppositeEndReached(furthest))) return found(true);
-    const behind = await reader.readOrNarrow(query(offset + count));
-    if ('unreadable' in behind) {
-      missing.add(`the document at position ${offset + count}: ${behind.unreadable}`);
-      offset += count + 1;
-      behindUnreadable = true;
+    if (cut) {
+      offset += count;
       continue;
     }
-    if (sorting === null && wasShort && behind.spans.count === 0) return found(true);
-    stalls++;
-    countingStalls++;
+    const next = offset + stepWithin(values, reached);
+    if (advanced || batch !== null || next > offset + 1) {
+      endsInVain = 0;
+    } else {
+      endsInVain++;
+      const isLast = !(await reader.holdsOneAt(queryAt(offset + count)));
+      if (isLast && (asked ? yield* oppositeEndReaches(reached, count) : wasShort)) return { proved: true };
+    }
     offset = Math.max(0, next);
   }
-  return found(false, 'the scan came to no end: documents keep moving, or too many share one value');
+  return unproved('the scan came to no end: documents keep moving, or too many share one value');
+
+  function queryAt(at: number): Omit<PageQuery, 'limit'> {
+    return asked && order.direction !== 'unknown'
+      ? { offset: at, sort: { field, direction: order.direction } }
+      : { offset: at };
+  }
 
   /** Two documents before the last tie group, but forward if that can be while a page there still counts. */
-  function stepWithin(values: readonly SortValue[]): number {
+  function stepWithin(values: readonly SortValue[], reached: SortValue): number {
+    if (observed.strictlyBefore(values.at(-1)!, reached)) return Math.max(1, values.length - 2);
     let tie = values.length - 1;
-    while (tie > 0 && order.mayTie(values[tie - 1]!, values.at(-1)!)) tie--;
+    while (tie > 0 && observed.mayTie(values[tie - 1]!, values.at(-1)!)) tie--;
     return tie === 0 ? -2 : Math.max(tie - 2, Math.min(1, tie - 1));
   }
 
-  function hasMisplaced(
-    values: readonly SortValue[],
-    fresh: readonly boolean[],
-    reached: SortValue,
-  ): boolean {
+  /** Whether documents appear where everything had been read that are too old to have been inserted since. */
+  function bringsOldOnes(values: readonly SortValue[], fresh: readonly boolean[]): boolean {
     return values.some(
       (value, index) =>
-        fresh[index] && order.strictlyBefore(value, reached) && isOlder(value, startedAt - CLOCK_SKEW_MAX_MS),
+        fresh[index] === true &&
+        furthest !== null &&
+        observed.strictlyBefore(value, furthest) &&
+        isOlder(value, startedAt - CLOCK_SKEW_MAX_MS),
     );
   }
 
   /** Reads the other end; yields what it adds. True if it reaches back to where this scan has been. */
-  async function* oppositeEndReached(reached: SortValue): AsyncGenerator<DocumentBatch, boolean> {
-    const direction = sorting!.direction === 'asc' ? 'desc' : 'asc';
-    const page = await reader.readOrNarrow({ limit: limit(), offset: 0, sort: { field, direction } });
-    if ('unreadable' in page) return false;
-    const values = sortValues(page, shape, field);
-    if (values === null) return false;
-    const [top, last] = [values[0], values.at(-1)];
-    if (top === undefined || last === undefined) return true;
-    // a server that does not sort gives the same end again
-    const reversed = values.every(
-      (value, index) => index === 0 || !order.strictlyBefore(values[index - 1]!, value),
-    );
-    if (!reversed || (values.length === 1 && order.strictlyBefore(top, reached))) return false;
-    const batch = onlyMarked(page, await collector.newOnes(page));
+  async function* oppositeEndReaches(
+    reached: SortValue,
+    lastCount: number,
+  ): AsyncGenerator<DocumentBatch, boolean> {
+    const direction = order.direction === 'asc' ? 'desc' : 'asc';
+    const query = { limit: reader.limit, offset: 0, sort: { field, direction } } as const;
+    const collected = await collector.read(query);
+    const values = sortValues(collected.page, shape, field)?.toReversed() ?? null;
+    const batch = freshOnes(collected);
     if (batch !== null) yield batch;
-    return order.strictlyBefore(last, reached) || (field === 'key' && last.text.equals(reached.text));
+    if (values === null || !observed.observe(values)) return false;
+    const [nearest] = values;
+    if (nearest === undefined || observed.strictlyBefore(nearest, reached)) return true;
+    // the only document
+    return offset === 0 && lastCount === 1 && values.length === 1 && nearest.text.equals(reached.text);
   }
 }
 

@@ -1,4 +1,4 @@
-/** The order in which a server hands out documents, as far as its answers show it. */
+import type { SortField } from '../source.ts';
 
 /** A value that documents are sorted by: decoded text, and whether it was a JSON number. */
 export interface SortValue {
@@ -15,10 +15,15 @@ const byUtf16: Compare = (a, b) => {
   return left === right ? 0 : left < right ? -1 : 1;
 };
 
-const byNumber: Compare = (a, b) => {
-  const [left, right] = [numberOf(a.text), numberOf(b.text)];
-  return left < right ? -1 : left > right ? 1 : left === right ? 0 : Number.NaN;
-};
+/** Numbers by their value, text as `byText` has it; a number and a text have no known order. */
+function byKind(byText: Compare): Compare {
+  return (a, b) => {
+    if (!a.isNumber && !b.isNumber) return byText(a, b);
+    if (a.isNumber !== b.isNumber) return Number.NaN;
+    const [left, right] = [numberOf(a.text), numberOf(b.text)];
+    return left < right ? -1 : left > right ? 1 : 0;
+  };
+}
 
 /** Times with and without fraction, zone or `T`; text order is wrong for them: `…00Z` sorts after `…00.5Z`. */
 const byTime: Compare = (a, b) => {
@@ -58,17 +63,19 @@ export function instantOf(text: Buffer): { seconds: number; fraction: string } |
 export class ObservedOrder {
   #candidates: Compare[];
 
-  constructor(kind: 'key' | 'time', direction: 'asc' | 'desc' | 'unknown') {
-    const comparisons = kind === 'key' ? [byBytes, byUtf16, byNumber] : [byTime, byBytes];
+  constructor(field: SortField, direction: 'asc' | 'desc' | 'unknown') {
+    const comparisons = field === 'key' ? [byKind(byBytes), byKind(byUtf16)] : [byTime, byBytes];
     this.#candidates = comparisons.flatMap((compare): Compare[] => {
       const reversed: Compare = (a, b) => compare(b, a);
       return direction === 'asc' ? [compare] : direction === 'desc' ? [reversed] : [compare, reversed];
     });
   }
 
-  /** Two neighbours of one answer; false if no known order explains them any more. */
-  observe(former: SortValue, latter: SortValue): boolean {
-    this.#candidates = this.#candidates.filter((compare) => compare(former, latter) <= 0);
+  /** Values as they followed each other in one answer; false if no known order explains them any more. */
+  observe(values: readonly SortValue[]): boolean {
+    this.#candidates = this.#candidates.filter((compare) =>
+      values.every((value, index) => index === 0 || compare(values[index - 1]!, value) <= 0),
+    );
     return this.#candidates.length > 0;
   }
 

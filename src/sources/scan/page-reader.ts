@@ -1,28 +1,39 @@
 import { BackupError } from '../../kernel/errors.ts';
-import { decodedKey } from '../../kernel/json/strings.ts';
 import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
-import { MEMBER } from '../../model/document.ts';
-import { fitsShape, nameOfDocument, scanKey, scanKeyText } from '../../model/shape.ts';
-import type { CollectionPages, PageQuery, SortField } from '../source.ts';
-import type { SortValue } from './order.ts';
+import { fitsShape, nameOfDocument } from '../../model/shape.ts';
+import type { CollectionPages, PageQuery } from '../source.ts';
 
 /** Answers are kept near this size: large enough for speed, small enough for memory. */
 const PAGE_BYTES_AIM = 2 << 20;
 const PAGE_BYTES_MAX = 8 << 20;
 const FIRST_LIMIT = 100;
+/** An offset that no collection reaches. */
+export const BEYOND_EVERYTHING = 1_000_000_000;
+/** More documents than this that cannot be served are a failing server. */
+const UNREADABLE_MAX = 100;
 
-/** An answer, or the finding that the server cannot deliver the document at this place. */
-export type PageResult = DocumentBatch | { readonly unreadable: string };
+/** An answer, without documents that the server cannot serve. */
+export interface Reading {
+  readonly page: DocumentBatch;
+  /** How many such documents stood at the offset asked for, before the page. */
+  readonly skipped: number;
+  /** True if one stands right behind the page, which is short for this reason. */
+  readonly cut: boolean;
+}
 
 /**
  * Asks for pages of one collection: chooses how many documents to ask for, and where an answer fails for good narrows
- * the failure down to the one document that causes it.
+ * the failure down to the document that causes it.
  */
 export class PageReader {
   readonly pages: CollectionPages;
+  /** Once it is known, every document must be of this shape. */
+  shape: DocumentShape | null = null;
   /** How many documents to ask for next. */
   limit: number;
   requests = 0;
+  /** Documents that the server could not serve, each by its place. */
+  readonly missing = new Set<string>();
 
   readonly #signal: AbortSignal | undefined;
 
@@ -32,60 +43,85 @@ export class PageReader {
     this.limit = Math.min(FIRST_LIMIT, pages.traits.limitMax);
   }
 
-  async read(query: PageQuery): Promise<DocumentBatch> {
-    this.requests++;
-    const batch = await this.pages.page(query, this.#signal);
-    this.#adaptLimit(batch, query.limit);
-    return batch;
-  }
-
-  /** As `read`, but steps over a document that the server cannot serve. */
-  async readOrNarrow(query: PageQuery): Promise<PageResult> {
-    try {
-      return await this.read(query);
-    } catch (thrown) {
-      if (!mayBeOneDocument(thrown)) throw thrown;
-      return await this.#narrow(query, thrown);
+  /** The next documents that can be served at or behind the offset; what had to be stepped over is in `missing`. */
+  async read(query: PageQuery): Promise<Reading> {
+    for (let skipped = 0; ; skipped++) {
+      const at = { ...query, offset: query.offset + skipped };
+      try {
+        return { page: await this.#ask(at), skipped, cut: false };
+      } catch (thrown) {
+        if (!mayBeOneDocument(thrown)) throw thrown;
+        const page = await this.#narrow(at, thrown);
+        if (page !== null) return { page, skipped, cut: page.spans.count > 0 && !isTooLarge(thrown) };
+        this.missing.add(`the document at ${placeOf(at)}: ${thrown.message}`);
+        if (this.missing.size > UNREADABLE_MAX) throw thrown;
+      }
     }
   }
 
-  async #narrow(query: PageQuery, failure: BackupError): Promise<PageResult> {
+  /** Whether there is a document at the offset, be it one that cannot be served. */
+  async holdsOneAt(query: Omit<PageQuery, 'limit'>): Promise<boolean> {
+    const one = { ...query, limit: 1 };
+    try {
+      return (await this.#ask(one)).spans.count > 0;
+    } catch (thrown) {
+      if (!mayBeOneDocument(thrown)) throw thrown;
+      await this.#assertAlive(one, thrown);
+      return true;
+    }
+  }
+
+  async #ask(query: PageQuery): Promise<DocumentBatch> {
+    this.requests++;
+    const limit = Math.min(query.limit, this.pages.traits.limitMax);
+    const page = await this.pages.page({ ...query, limit }, this.#signal);
+    this.#adaptLimit(page, limit);
+    if (this.shape !== null) assertShape(page, this.shape, this.pages.collection);
+    return page;
+  }
+
+  /** What stands before the document that makes this page fail; null if that document is the first. */
+  async #narrow(query: PageQuery, failure: BackupError): Promise<DocumentBatch | null> {
     let good = 0;
     let bad = query.limit;
-    let found: DocumentBatch | null = null;
-    let last: BackupError = failure;
+    let page: DocumentBatch | null = null;
     while (bad - good > 1) {
-      const limit = good === 0 && bad === query.limit ? 1 : (good + bad) >> 1;
+      const limit = good === 0 ? 1 : (good + bad) >> 1;
       try {
-        found = await this.read({ ...query, limit, brief: true });
+        page = await this.#ask({ ...query, limit, brief: true });
+        if (page.spans.count === 0) return page;
         good = limit;
       } catch (thrown) {
         if (!mayBeOneDocument(thrown)) throw thrown;
-        last = thrown;
         bad = limit;
       }
     }
-    if (found !== null) return found;
-    // not even one document can be read here; if the next one can, it is this document, otherwise the server
+    if (page === null) await this.#assertAlive(query, failure);
+    else if (isTooLarge(failure)) this.limit = Math.min(this.limit, good);
+    return page;
+  }
+
+  /** Throws the failure if the server does not even answer where there is nothing. */
+  async #assertAlive(query: PageQuery, failure: BackupError): Promise<void> {
     try {
-      await this.read({ ...query, limit: 1, offset: query.offset + 1, brief: true });
+      await this.#ask({ ...query, limit: 1, offset: BEYOND_EVERYTHING, brief: true });
     } catch {
       throw failure;
     }
-    return { unreadable: last.message };
   }
 
-  #adaptLimit(batch: DocumentBatch, asked: number): void {
-    const { count } = batch.spans;
+  #adaptLimit(page: DocumentBatch, asked: number): void {
+    const { count } = page.spans;
     if (count === 0) return;
     const { limitMax } = this.pages.traits;
-    const fitting = Math.max(
-      1,
-      Math.min(limitMax, Math.floor((PAGE_BYTES_AIM * count) / batch.bytes.length)),
-    );
-    const tooLarge = batch.bytes.length > PAGE_BYTES_MAX;
+    const fitting = Math.max(1, Math.min(limitMax, Math.floor((PAGE_BYTES_AIM * count) / page.bytes.length)));
+    const tooLarge = page.bytes.length > PAGE_BYTES_MAX;
     if (tooLarge ? fitting < this.limit : count === asked && fitting > 2 * this.limit) this.limit = fitting;
   }
+}
+
+function isTooLarge(failure: BackupError): boolean {
+  return failure.code === 'SOURCE_TOO_LARGE';
 }
 
 function mayBeOneDocument(thrown: unknown): thrown is BackupError {
@@ -96,44 +132,20 @@ function mayBeOneDocument(thrown: unknown): thrown is BackupError {
 }
 
 /** Throws SOURCE_MIXED_SHAPES naming the first document that is not of the collection's shape. */
-export function assertShape(batch: DocumentBatch, shape: DocumentShape, collection: string): void {
-  for (let index = 0; index < batch.spans.count; index++) {
-    if (fitsShape(batch, index, shape)) continue;
+function assertShape(page: DocumentBatch, shape: DocumentShape, collection: string): void {
+  for (let index = 0; index < page.spans.count; index++) {
+    if (fitsShape(page, index, shape)) continue;
     throw new BackupError(
       'SOURCE_MIXED_SHAPES',
-      `collection ${collection} holds documents of shape ${shape} and ${nameOfDocument(batch, index, 'flat')}, which is not`,
+      `collection ${collection} holds documents of shape ${shape} and ${nameOfDocument(page, index, 'flat')}, which is not`,
       { object: collection, cure: 'Look at this document; one backup cannot hold two kinds of envelope.' },
     );
   }
 }
 
-/** Decoded values of the field that documents are sorted by; null if one of them has none. */
-export function sortValues(batch: DocumentBatch, shape: DocumentShape, field: SortField): SortValue[] | null {
-  const values: SortValue[] = [];
-  for (let index = 0; index < batch.spans.count; index++) {
-    const text = field === 'key' ? scanKeyText(batch, index, shape) : timeText(batch, index);
-    if (text === null) return null;
-    values.push({ text: Buffer.from(decodedKey(text, 0, text.length)), isNumber: text[0] !== 0x22 });
-  }
-  return values;
-}
-
-function timeText(batch: DocumentBatch, index: number): Uint8Array | null {
-  const { spans, bytes } = batch;
-  const start = spans.memberStart(index, MEMBER.createdAt);
-  if (!spans.hasMember(index, MEMBER.createdAt) || bytes[start] !== 0x22) return null;
-  return bytes.subarray(start, spans.memberEnd(index, MEMBER.createdAt));
-}
-
-/** One kind of key throughout; keys of two kinds are sorted and filtered in ways that nobody documents. */
-export function sameKind(values: readonly SortValue[]): boolean {
-  return values.every((value) => value.isNumber === values[0]!.isNumber);
-}
-
-/** First and last key and the number of documents: two different pages hardly share it. */
-export function fingerprint(batch: DocumentBatch, shape: DocumentShape): string {
-  const { count } = batch.spans;
-  if (count === 0) return '';
-  const key = (index: number) => Buffer.from(scanKey(batch, index, shape) ?? []).toString('base64');
-  return `${count} ${key(0)} ${key(count - 1)}`;
+function placeOf({ offset, sort, after }: PageQuery): string {
+  const start = after === undefined ? '' : ` after ${Buffer.from(after.key).toString('utf8').slice(0, 100)}`;
+  const order =
+    sort === undefined ? "the server's own order" : `the order of ${sort.field}, ${sort.direction}ending`;
+  return `position ${offset}${start} in ${order}`;
 }

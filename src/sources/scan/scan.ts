@@ -6,11 +6,12 @@ import { detectShape } from '../../model/shape.ts';
 import type { CollectionPages } from '../source.ts';
 import { Collector } from './collector.ts';
 import { scanByCountedPasses } from './counted-passes.ts';
-import { type Sorting, scanByCoveredOffset } from './covered-offset.ts';
-import type { Finding } from './finding.ts';
-import { keysetServes, scanByKeyset, type TwoEnds, topQuery } from './keyset.ts';
-import { PageReader, type PageResult, sameKind, sortValues } from './page-reader.ts';
+import { type PageOrder, scanByCoveredOffset } from './covered-offset.ts';
+import { type Ending, type Finding, unproved, type Way } from './finding.ts';
+import { scanByKeyset } from './keyset.ts';
+import { PageReader } from './page-reader.ts';
 import { SeenKeys } from './seen-keys.ts';
+import { readSorted, readTwoEnds, type TwoEnds } from './two-ends.ts';
 
 export interface ScanOptions {
   readonly platform: Pick<Platform, 'clock' | 'codec'>;
@@ -28,7 +29,6 @@ export class ScanMustRestart extends Error {
 }
 
 const TIME_BUDGET_MS = 30 * 60 * 1000;
-const TOP_LIMIT = 10;
 
 /**
  * Reads one collection while others write to it. The promise: every document that existed, unchanged, from the first
@@ -41,25 +41,27 @@ export class Scan {
 
   readonly #options: ScanOptions;
   readonly #reader: PageReader;
-  readonly #first: PageResult;
+  readonly #first: DocumentBatch;
+  #way: Way = 'none needed';
   #finding: Finding | null = null;
 
-  private constructor(options: ScanOptions, reader: PageReader, startedAt: number, first: PageResult) {
+  private constructor(options: ScanOptions, reader: PageReader, startedAt: number, first: DocumentBatch) {
     this.#options = options;
     this.#reader = reader;
     this.#first = first;
     this.startedAt = startedAt;
-    const { shapes } = reader.pages.traits;
-    this.shape = 'unreadable' in first || first.spans.count === 0 ? shapes[0]! : detectShape(first, shapes);
+    this.shape = detectShape(first, reader.pages.traits.shapes);
+    reader.shape = this.shape;
   }
 
   /** Reads the first page, which tells the shape. */
   static async open(pages: CollectionPages, options: ScanOptions): Promise<Scan> {
     const reader = new PageReader(pages, options.signal);
     const startedAt = options.platform.clock.now();
-    const sorted = pages.traits.sortFields.includes('key');
-    const sort = sorted ? { sort: { field: 'key', direction: 'asc' } as const } : {};
-    const first = await reader.readOrNarrow({ limit: reader.limit, offset: 0, ...sort });
+    const sorted = pages.traits.sortFields.includes('key')
+      ? await readSorted(reader, 'key', 'asc', reader.limit)
+      : null;
+    const first = sorted ?? (await reader.read({ limit: reader.limit, offset: 0 })).page;
     return new Scan(options, reader, startedAt, first);
   }
 
@@ -69,7 +71,7 @@ export class Scan {
 
   /** True if the first answer held nothing: the collection is empty, or unknown to a server that does not say so. */
   get startsEmpty(): boolean {
-    return !('unreadable' in this.#first) && this.#first.spans.count === 0;
+    return this.#first.spans.count === 0 && this.#reader.missing.size === 0;
   }
 
   /** How the scan ended; only after `batches` has ended. */
@@ -80,81 +82,64 @@ export class Scan {
 
   /** The documents, each once. Throws ScanMustRestart where what was yielded must be thrown away. */
   async *batches(): AsyncGenerator<DocumentBatch> {
+    let ending: Ending;
     try {
-      this.#finding = yield* this.#run();
-      if (this.#finding.startAfresh === true) throw new ScanMustRestart(this.#finding.reason ?? 'no proof');
+      ending = yield* this.#run();
     } catch (thrown) {
       if (!(thrown instanceof BackupError && thrown.code === 'SOURCE_NOT_FOUND')) throw thrown;
-      this.#finding = {
-        proved: false,
-        reason: 'the collection vanished while it was being read',
-        missing: ['documents that had not been read when the collection vanished'],
-      };
+      ending = unproved('the collection vanished while it was being read');
     }
+    if (!ending.proved && ending.startAfresh === true) throw new ScanMustRestart(ending.reason);
+    this.#finding = { ...ending, way: this.#way, missing: [...this.#reader.missing] };
   }
 
-  async *#run(): AsyncGenerator<DocumentBatch, Finding> {
-    const { traits } = this.#reader.pages;
-    if (traits.keyset && this.#options.withoutKeyset !== true) {
-      const ends = await this.#readEnds();
-      if (ends !== null && keysetServes(ends, this.shape)) {
-        return yield* scanByKeyset(this.#reader, ends, this.shape);
-      }
+  async *#run(): AsyncGenerator<DocumentBatch, Ending> {
+    // nothing existed that could be owed
+    if (this.startsEmpty) return { proved: true };
+    const reader = this.#reader;
+    const { traits } = reader.pages;
+    let ends: TwoEnds | null = null;
+    let field = traits.sortFields[0];
+    for (field of traits.sortFields) {
+      ends = await readTwoEnds(reader, this.shape, field, field === 'key' ? this.#first : null);
+      if (ends !== null) break;
     }
-    return yield* this.#scanWithMemory();
-  }
-
-  async #readEnds(): Promise<TwoEnds | null> {
-    const ascending = this.#first;
-    const descending = await this.#reader.readOrNarrow(topQuery(TOP_LIMIT));
-    return 'unreadable' in ascending || 'unreadable' in descending ? null : { ascending, descending };
+    if (traits.keyset && field === 'key' && ends !== null && this.#options.withoutKeyset !== true) {
+      this.#way = 'keyset';
+      return yield* scanByKeyset(reader, ends, this.shape);
+    }
+    return yield* this.#scanWithMemory(orderOf(field, ends));
   }
 
   /** Ways 2 and 3, which read documents more than once and remember which they have had. */
-  async *#scanWithMemory(): AsyncGenerator<DocumentBatch, Finding> {
-    const { platform, scratch } = this.#options;
+  async *#scanWithMemory(order: PageOrder): AsyncGenerator<DocumentBatch, Ending> {
+    const { platform, scratch, timeBudgetMs } = this.#options;
+    const provable = this.#reader.pages.traits.serverGivenKeys;
     const seen = new SeenKeys(scratch);
-    const { traits } = this.#reader.pages;
     try {
-      const collector = new Collector(platform.codec, seen, this.shape);
-      const sorting = await this.#chooseSorting();
-      const missing: string[] = [];
-      let reason: string | undefined;
-      if (sorting !== 'none') {
-        const finding = yield* scanByCoveredOffset(this.#reader, collector, sorting, this.startedAt);
-        if (finding.proved) return finding;
-        missing.push(...finding.missing);
-        reason = finding.reason;
+      const collector = new Collector(platform.codec, this.#reader, seen, this.shape);
+      this.#way = 'covered offset';
+      let ending = yield* scanByCoveredOffset(collector, order, this.startedAt);
+      if (!ending.proved) {
+        this.#way = 'counted passes';
+        const { clock } = platform;
+        const passes = { clock, scratch, timeBudgetMs: timeBudgetMs ?? TIME_BUDGET_MS, provable };
+        const counted = yield* scanByCountedPasses(collector, passes);
+        ending = counted.proved || provable ? counted : ending;
       }
-      const finding = yield* scanByCountedPasses(this.#reader, collector, {
-        clock: platform.clock,
-        scratch,
-        timeBudgetMs: this.#options.timeBudgetMs ?? TIME_BUDGET_MS,
-        provable: traits.serverGivenKeys,
-      });
-      const allMissing = [...new Set([...missing, ...finding.missing])];
-      if (finding.proved) return { ...finding, missing: allMissing };
-      return { ...finding, missing: allMissing, reason: reason ?? finding.reason ?? 'no proof' };
+      if (ending.proved && collector.hasTwins) return unproved('some documents cannot be told apart');
+      return ending;
     } finally {
       await seen.close();
     }
   }
+}
 
-  /** A field to sort by whose values both ends show in every document; null: the server's own order. */
-  async #chooseSorting(): Promise<Sorting | 'none'> {
-    const { sortFields } = this.#reader.pages.traits;
-    if (sortFields.length === 0) return null;
-    for (const field of sortFields) {
-      const direction = field === 'key' ? ('asc' as const) : ('desc' as const);
-      const opposite = direction === 'asc' ? ('desc' as const) : ('asc' as const);
-      const ends = await Promise.all(
-        [direction, opposite].map((towards) =>
-          this.#reader.readOrNarrow({ limit: TOP_LIMIT, offset: 0, sort: { field, direction: towards } }),
-        ),
-      );
-      const values = ends.map((end) => ('unreadable' in end ? null : sortValues(end, this.shape, field)));
-      if (values.every((end) => end !== null && sameKind(end))) return { field, direction };
-    }
-    return 'none';
-  }
+/** An order that the server was seen to sort in, else its own; by a unique value where there is one, else newest first. */
+function orderOf(field: PageOrder['field'] | undefined, ends: TwoEnds | null): PageOrder {
+  if (field === undefined || ends === null)
+    return { field: 'created_at', direction: 'unknown', asked: false };
+  return field === 'key'
+    ? { field, direction: 'asc', asked: true, farEnd: ends.greatest }
+    : { field, direction: 'desc', asked: true, farEnd: ends.least };
 }

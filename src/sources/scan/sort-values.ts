@@ -1,0 +1,40 @@
+import { DocumentScanner } from '../../kernel/json/document-scanner.ts';
+import { MemberNames } from '../../kernel/json/member-names.ts';
+import { decodedKey } from '../../kernel/json/strings.ts';
+import { type DocumentBatch, type DocumentShape, MEMBER } from '../../model/document.ts';
+import { payload, scanKeyText } from '../../model/shape.ts';
+import type { SortField } from '../source.ts';
+import type { SortValue } from './order.ts';
+
+/** Decoded values of the field that documents are sorted by; null if one of them shows none. */
+export function sortValues(batch: DocumentBatch, shape: DocumentShape, field: SortField): SortValue[] | null {
+  const values: SortValue[] = [];
+  for (let index = 0; index < batch.spans.count; index++) {
+    const text = field === 'key' ? scanKeyText(batch, index, shape) : timeText(batch, index, shape);
+    if (text === null) return null;
+    values.push({ text: Buffer.from(decodedKey(text, 0, text.length)), isNumber: text[0] !== QUOTE });
+  }
+  return values;
+}
+
+/** The application's own time of creation, where the payload has one, else the server's. */
+function timeText(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
+  if (shape === 'id_data') {
+    const bytes = payload(batch, index, shape);
+    const scanner = new DocumentScanner(CREATED_AT_ONLY, null);
+    scanner.advance(bytes, bytes.length);
+    scanner.finish();
+    const found = textMember({ bytes, spans: scanner.spans }, 0, 0);
+    if (found !== null) return found;
+  }
+  return textMember(batch, index, MEMBER.createdAt);
+}
+
+function textMember({ bytes, spans }: DocumentBatch, index: number, member: number): Uint8Array | null {
+  const start = spans.memberStart(index, member);
+  if (!spans.hasMember(index, member) || bytes[start] !== QUOTE) return null;
+  return bytes.subarray(start, spans.memberEnd(index, member));
+}
+
+const CREATED_AT_ONLY = new MemberNames(['created_at']);
+const QUOTE = 0x22;
