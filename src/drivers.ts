@@ -98,7 +98,7 @@ export async function openTarget(
   const { baseUrl, project, dialect } = parseServerAddress(server);
   const { apiKey, login, timeoutMs, concurrency, rateLimit, redaction, collections } = server;
   const { openZerodbSource } = await import('./sources/zerodb.ts');
-  const { openProbeMemory } = await import('./probe-memory.ts');
+  const { openProbeMemory } = await import('./zerodb/probe-memory.ts');
   const options = {
     baseUrl,
     timeoutMs,

@@ -32,7 +32,11 @@ const ROOMS: readonly { name: string; places: readonly string[]; imports: string
     imports: 'kernel model contracts scan archive catalog repository',
   },
   { name: 'config', places: ['src/config/'], imports: 'kernel model' },
-  { name: 'drivers', places: ['src/drivers.ts'], imports: 'kernel model contracts sources stores config' },
+  {
+    name: 'drivers',
+    places: ['src/drivers.ts'],
+    imports: 'kernel model contracts zerodb sources stores config',
+  },
   {
     name: 'session',
     places: ['src/session.ts'],

@@ -1,7 +1,7 @@
-import type { Files } from './kernel/files.ts';
-import type { Platform } from './kernel/platform.ts';
-import { randomHex } from './kernel/random.ts';
-import type { ProbeMemory } from './zerodb/probe.ts';
+import type { Files } from '../kernel/files.ts';
+import type { Platform } from '../kernel/platform.ts';
+import { randomHex } from '../kernel/random.ts';
+import type { ProbeMemory } from './probe.ts';
 
 const BYTES_MAX = 1 << 20;
 

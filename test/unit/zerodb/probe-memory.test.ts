@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { createPlatform } from '../../src/platform/platform.ts';
-import { openProbeMemory } from '../../src/probe-memory.ts';
-import { startSandbox } from '../../src/sandbox/sandbox.ts';
-import { openZerodbSource } from '../../src/sources/zerodb.ts';
+import { createPlatform } from '../../../src/platform/platform.ts';
+import { startSandbox } from '../../../src/sandbox/sandbox.ts';
+import { openZerodbSource } from '../../../src/sources/zerodb.ts';
+import { openProbeMemory } from '../../../src/zerodb/probe-memory.ts';
 
 async function directory(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'zerodb-backup-'));
