@@ -48,6 +48,7 @@ export async function readCatalog(home: CatalogHome, signal?: AbortSignal): Prom
   const readNext = async (): Promise<void> => {
     for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
       try {
+        if (parseBackupId(id) === null) throw misnamed(id);
         backups.push(await readManifest(home, id, signal));
       } catch (thrown) {
         signal?.throwIfAborted();
@@ -76,6 +77,13 @@ export async function readManifest(
     throw thrown;
   }
   return parseManifest(home.platform.codec, bytes, backupId);
+}
+
+function misnamed(id: string): BackupError {
+  return new BackupError('MANIFEST_DAMAGED', `${manifestKey(id)} does not have the name of a backup`, {
+    object: id,
+    cure: 'Find out where this file comes from and move it out of the store.',
+  });
 }
 
 export function noSuchBackup(backupId: string, home: CatalogHome): BackupError {

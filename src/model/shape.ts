@@ -1,4 +1,5 @@
 import { DocumentScanner } from '../kernel/json/document-scanner.ts';
+import { JsonMalformed } from '../kernel/json/json-malformed.ts';
 import { MemberNames } from '../kernel/json/member-names.ts';
 import { decodedKey, usableKey } from '../kernel/json/strings.ts';
 import { type DocumentBatch, type DocumentShape, MEMBER, type Member } from './document.ts';
@@ -106,8 +107,13 @@ export function payloadIdText(batch: DocumentBatch, index: number, shape: Docume
   if (shape === 'flat' || shape === 'flat_id') return scanKeyText(batch, index, 'flat');
   const bytes = payload(batch, index, shape);
   const scanner = new DocumentScanner(ID_ONLY, null);
-  scanner.advance(bytes, bytes.length);
-  scanner.finish();
+  try {
+    scanner.advance(bytes, bytes.length);
+    scanner.finish();
+  } catch (thrown) {
+    if (thrown instanceof JsonMalformed) return null; // kept as it is; it has no members that could be named
+    throw thrown;
+  }
   const { spans } = scanner;
   if (!spans.hasMember(0, 0)) return null;
   const [start, end] = [spans.memberStart(0, 0), spans.memberEnd(0, 0)];

@@ -90,6 +90,9 @@ export async function proveArchive(
     ) {
       throw damaged(`it holds ${totals.documentCount} documents instead of ${manifest.document_count}`);
     }
+    if (reader.trailer!.deletedKeys.length !== manifest.deleted_count) {
+      throw damaged(`it names ${reader.trailer!.deletedKeys.length} deleted documents instead of ${manifest.deleted_count}`);
+    }
     if (
       totals.documentsDigest !== manifest.documents_digest ||
       reader.trailer!.documentsDigest !== manifest.documents_digest ||

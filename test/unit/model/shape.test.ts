@@ -51,6 +51,11 @@ describe('where things stand in a document', () => {
     expect(facts('row', '{"row_id":"r","row_data":{"id":1},"id":"no"}')).toEqual(['r', '{"id":1}', '1']);
   });
 
+  it('a payload of malformed text is kept and has no id', () => {
+    const malformed = '{"id":"x",,}';
+    expect(facts('row', `{"row_id":"r","row_data":${malformed}}`)).toEqual(['r', malformed, null]);
+  });
+
   it('flat_id: the document is the payload, the server’s _id included', () => {
     expect(facts('flat_id', '{"_id":"s","id":"a"}')).toEqual(['s', '{"_id":"s","id":"a"}', 'a']);
     expect(facts('flat_id', '{"_id":"s"}')).toEqual(['s', '{"_id":"s"}', null]);
