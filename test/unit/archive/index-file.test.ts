@@ -17,13 +17,13 @@ async function encoded(
   builder: IndexBuilder,
   blocks: readonly Block[],
 ): Promise<{ header: Buffer; body: Buffer }> {
-  const { header, body } = await builder.encode(blocks);
+  const index = await builder.encode(blocks);
   const read = async (): Promise<Buffer> =>
-    Buffer.concat((await Array.fromAsync(body())).map((piece) => Buffer.from(piece)));
+    Buffer.concat((await Array.fromAsync(index.body())).map((piece) => Buffer.from(piece)));
   const first = await read();
   expect((await read()).equals(first), 'the body can be read again').toBe(true);
   await builder.close();
-  return { header, body: first };
+  return { header: index.header, body: first };
 }
 
 /** The numbers of blocks that may hold a key: by binary search over entries of this width. */
