@@ -29,6 +29,7 @@ describe('the bytes of a key', () => {
     [String.raw`"\ue000\ude00"`, 'ee8080edb880'],
     [String.raw`"\ud83d\ue000"`, 'eda0bdee8080'],
     [String.raw`"\ud83dx\ude00"`, 'eda0bd78edb880'],
+    [String.raw`"\ud800\udc00"`, 'f0908080'],
     [String.raw`"\udbff\udfff"`, 'f48fbfbf'],
     // numbers keep their source text
     ['12345678901234567890', hex(Buffer.from('12345678901234567890'))],
