@@ -2,7 +2,9 @@ import type { Fault } from '../../src/sandbox/misbehaviour.ts';
 import { type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
 import { openZerodbSource } from '../../src/sources/zerodb.ts';
 import { testPlatform } from '../support/test-platform.ts';
-import { describeSource, type Mishap, type SourceUnderTest } from './source.contract.ts';
+import { describeSource } from './source.contract.ts';
+import type { Mishap, SourceUnderTest } from './source-under-test.ts';
+import { describeTarget } from './target.contract.ts';
 
 const FAULTS: Record<Mishap['kind'], Fault> = {
   'error 503': { kind: 'error' },
@@ -59,11 +61,16 @@ async function open(options: SandboxOptions & { dialect: 'A' | 'B' }): Promise<S
   };
 }
 
-describeSource('dialect A, documents {id, data}', () => open({ dialect: 'A', dialects: ['A'] }));
-describeSource('dialect A, flat documents', () =>
+function describeBoth(name: string, openOne: () => Promise<SourceUnderTest>): void {
+  describeSource(name, openOne);
+  describeTarget(name, openOne);
+}
+
+describeBoth('dialect A, documents {id, data}', () => open({ dialect: 'A', dialects: ['A'] }));
+describeBoth('dialect A, flat documents', () =>
   open({ dialect: 'A', dialects: ['A'], shape: 'flat', unknownCollection: 'missing' }),
 );
-describeSource('dialect B, a bare list', () => open({ dialect: 'B', dialects: ['B'] }));
-describeSource('dialect B, enveloped lists', () =>
+describeBoth('dialect B, a bare list', () => open({ dialect: 'B', dialects: ['B'] }));
+describeBoth('dialect B, enveloped lists', () =>
   open({ dialect: 'B', dialects: ['B'], rowList: 'data', tableList: 'bare', keyHeader: 'bearer' }),
 );

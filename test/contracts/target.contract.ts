@@ -1,0 +1,161 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HOSTILE, HOSTILE_NAMES, type SourceUnderTest } from './source-under-test.ts';
+
+/** What every driver of Target promises about writing, whatever server and dialect stand behind it. */
+export function describeTarget(name: string, open: () => Promise<SourceUnderTest>): void {
+  describe(`${name}: writing`, () => {
+    let world: SourceUnderTest;
+    beforeEach(async () => {
+      world = await open();
+    });
+    afterEach(() => world[Symbol.asyncDispose]());
+
+    const bytes = (text: string): Uint8Array => Buffer.from(text);
+    const json = (text: string): Uint8Array => bytes(JSON.stringify(text));
+    const stored = (collection = 'things') => world.documents(collection).map(({ payload }) => payload);
+
+    it('inserts the bytes it was given, under their key where it may choose', async () => {
+      world.create('things');
+      const target = world.target.openTarget('things');
+      for (const text of HOSTILE) {
+        const { id } = JSON.parse(text) as { id: string };
+        expect(await target.insert(json(id), bytes(text))).toEqual({ kind: 'done' });
+      }
+      expect(stored()).toEqual(HOSTILE);
+      const { serverGivenKeys } = target.traits;
+      if (!serverGivenKeys) expect(world.documents('things')[0]!.key).toBe('h1');
+    });
+
+    it('inserts a document that had no key', async () => {
+      world.create('things');
+      expect(await world.target.openTarget('things').insert(null, bytes('{"a":1}'))).toEqual({
+        kind: 'done',
+      });
+      expect(world.documents('things')).toHaveLength(1);
+    });
+
+    it('does not change a document whose key is taken', async () => {
+      const target = world.target.openTarget('things');
+      if (target.traits.serverGivenKeys) return;
+      world.put('things', '{"id":"k","old":true}', 'k');
+      expect(await target.insert(json('k'), bytes('{"id":"k","old":false}'))).toEqual({ kind: 'exists' });
+      expect(stored()).toEqual(['{"id":"k","old":true}']);
+    });
+
+    it('replaces the whole payload', async () => {
+      const key = world.put('things', '{"id":"k","old":true,"more":1}', 'k');
+      const target = world.target.openTarget('things');
+      expect(await target.replace(json(key), bytes('{"id":"k","new":1.0}'))).toEqual({ kind: 'done' });
+      expect(stored()).toEqual(['{"id":"k","new":1.0}']);
+    });
+
+    it('says so when there is nothing to replace', async () => {
+      world.put('things', '{"id":"k"}', 'k');
+      const missing = world.target.openTarget('things').replace(json('nobody'), bytes('{}'));
+      await expect(missing).rejects.toMatchObject({
+        code: 'SOURCE_NOT_FOUND',
+        message: expect.stringContaining('"nobody"'),
+      });
+    });
+
+    it('addresses exactly the document that is named, whatever its key', async () => {
+      const target = world.target.openTarget('things');
+      if (target.traits.serverGivenKeys) return;
+      const keys = [...HOSTILE_NAMES, 'a\nb', 'x'.repeat(4096), '日本', '\u202e'];
+      for (const key of keys) world.put('things', `{"id":${JSON.stringify(key)},"old":true}`, key);
+      for (const key of keys) {
+        expect(target.addressable(json(key)), key).toBe(true);
+        expect(await target.replace(json(key), bytes(`{"id":${JSON.stringify(key)},"old":false}`))).toEqual({
+          kind: 'done',
+        });
+        const changed = world.documents('things').filter(({ payload }) => payload.includes('false'));
+        expect(changed.at(-1)!.key).toBe(key);
+      }
+      expect(stored().filter((text) => text.includes('true'))).toEqual([]);
+    });
+
+    it.each(['""', '"."', '".."', String.raw`"\ud800"`, 'null', 'true', '{}', '["a"]', '"a', ''])(
+      'cannot address the key %s, and sends nothing',
+      async (key) => {
+        const target = world.target.openTarget('things');
+        const before = world.requests;
+        expect(target.addressable(bytes(key))).toBe(false);
+        await expect(target.replace(bytes(key), bytes('{}'))).rejects.toMatchObject({
+          code: 'SOURCE_REFUSED',
+        });
+        expect(world.requests).toBe(before);
+      },
+    );
+
+    it.each(['lost after effect', 'error 503 after effect', 'lost', 'error 503'] as const)(
+      'never repeats an insert blindly: %s',
+      async (kind) => {
+        world.create('things');
+        world.befall({ kind, times: 1, on: 'writes' });
+        const before = world.requests;
+        const outcome = await world.target.openTarget('things').insert(json('k'), bytes('{"id":"k"}'));
+        expect(outcome).toEqual({ kind: 'in-doubt', message: expect.any(String) });
+        expect(world.requests - before).toBe(1);
+        expect(world.documents('things')).toHaveLength(kind.endsWith('effect') ? 1 : 0);
+      },
+    );
+
+    it('does not take a web page for a success', async () => {
+      world.create('things');
+      world.befall({ kind: 'HTML page', times: 1, on: 'writes' });
+      const outcome = await world.target.openTarget('things').insert(json('k'), bytes('{"id":"k"}'));
+      expect(outcome).toMatchObject({ kind: 'in-doubt' });
+    });
+
+    it('repeats an insert that was refused with 429, once it may', async () => {
+      world.create('things');
+      world.befall({ kind: 'too many requests', times: 3, on: 'writes' });
+      const outcome = await world.target.openTarget('things').insert(json('k'), bytes('{"id":"k"}'));
+      expect(outcome).toEqual({ kind: 'done' });
+      expect(world.documents('things')).toHaveLength(1);
+    });
+
+    it('repeats replacements, and says so when none was acknowledged', async () => {
+      const key = world.put('things', '{"id":"k"}', 'k');
+      const target = world.target.openTarget('things');
+      world.befall({ kind: 'lost after effect', times: 2, on: 'writes' });
+      expect(await target.replace(json(key), bytes('{"id":"k","n":1}'))).toEqual({ kind: 'done' });
+      world.befall({ kind: 'lost', times: 99, on: 'writes' });
+      expect(await target.replace(json(key), bytes('{"id":"k","n":2}'))).toMatchObject({
+        kind: 'in-doubt',
+      });
+      expect(stored()).toEqual(['{"id":"k","n":1}']);
+    });
+
+    it('names the one document that is refused, and goes on with others', async () => {
+      world.create('things');
+      const target = world.target.openTarget('things');
+      world.befall({ kind: 'refused with 413', times: 1, on: 'writes' });
+      await expect(target.insert(json('k1'), bytes('{"id":"k1"}'))).rejects.toMatchObject({
+        code: 'SOURCE_REFUSED',
+        object: 'things/"k1"',
+        message: expect.stringContaining('413'),
+      });
+      expect(await target.insert(json('k2'), bytes('{"id":"k2"}'))).toEqual({ kind: 'done' });
+    });
+
+    it('creates a collection from what another server said of it, once or again', async () => {
+      const { createsOnInsert } = world.target.openTarget('new').traits;
+      world.create('old');
+      const definition = (await world.target.listCollections())?.find(
+        ({ name }) => name === 'old',
+      )?.definition;
+      for (let times = 0; times < 2; times++) {
+        await world.target.createCollection({ name: 'new', definition: definition ?? null });
+      }
+      if (!createsOnInsert) {
+        const listed = await world.target.listCollections();
+        expect(listed!.map(({ name }) => name).toSorted()).toEqual(['new', 'old']);
+      }
+      expect(await world.target.openTarget('new').insert(json('k'), bytes('{"id":"k"}'))).toEqual({
+        kind: 'done',
+      });
+      expect(stored('new')).toEqual(['{"id":"k"}']);
+    });
+  });
+}
