@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Kind } from '../config/kinds.ts';
-import { flagOf, OPTION_NAMES, type OptionName, optionFacts } from '../config/options.ts';
+import { flagOf, OPTION_NAMES, type OptionName, optionFacts, takesFlag } from '../config/options.ts';
 import { BackupError } from '../kernel/errors.ts';
 
 /** Flags of the option table for everything. */
@@ -10,7 +10,10 @@ export function addCommonFlags(program: Command): void {
 
 /** Flags of the option table for one command. */
 export function addFlagsOf(command: Command): void {
-  addConfiguredFlags(command, (name) => optionFacts(name).commands?.includes(command.name()) === true);
+  addConfiguredFlags(
+    command,
+    (name) => optionFacts(name).commands !== undefined && takesFlag(command.name(), name),
+  );
 }
 
 function addConfiguredFlags(command: Command, wanted: (name: OptionName) => boolean): void {

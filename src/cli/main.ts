@@ -12,10 +12,12 @@ export async function main(process: NodeJS.Process): Promise<void> {
   const redaction = new Redaction();
   const output = new Output(process, redaction);
   const argv = process.argv.slice(2);
+  const abort = new AbortController();
+  abortOnSignals(process, abort);
   const edge: Edge & { flagForm: boolean } = {
     output,
     redaction,
-    signal: abortedBySignals(process),
+    signal: abort.signal,
     flagForm: false,
     confirm: process.stdin.isTTY && process.stderr.isTTY ? (question) => confirm(process, question) : null,
     setExitCode(code) {
@@ -24,10 +26,11 @@ export async function main(process: NodeJS.Process): Promise<void> {
   };
   for (const event of ['unhandledRejection', 'uncaughtException'] as const) {
     process.on(event, (thrown: unknown) => {
-      endWith(edge, argv[0] ?? '', toBackupError(thrown));
-      // nothing that still ends well may turn this into a success
+      const error = toBackupError(thrown);
+      endWith(edge, argv[0] ?? '', error);
+      // whatever else still ends well must not turn this into a success
       edge.setExitCode = () => {};
-      process.exitCode = 1;
+      abort.abort(error);
     });
   }
   try {
@@ -84,9 +87,8 @@ function subcommandOf(program: Command, argv: readonly string[]): string {
   return name === undefined ? '' : `${name} `;
 }
 
-/** Aborted by the first SIGINT or SIGTERM, with the error that it stands for. The second one ends the process. */
-function abortedBySignals(process: NodeJS.Process): AbortSignal {
-  const abort = new AbortController();
+/** The first SIGINT or SIGTERM aborts with the error that it stands for. The second one ends the process. */
+function abortOnSignals(process: NodeJS.Process, abort: AbortController): void {
   const on = (signal: 'SIGINT' | 'SIGTERM', error: BackupError): void => {
     process.on(signal, () => {
       if (abort.signal.aborted) process.exit(error.exit);
@@ -99,7 +101,6 @@ function abortedBySignals(process: NodeJS.Process): AbortSignal {
   };
   on('SIGINT', new BackupError('INTERRUPTED', 'interrupted', facts));
   on('SIGTERM', new BackupError('TERMINATED', 'terminated', facts));
-  return abort.signal;
 }
 
 async function confirm(process: NodeJS.Process, question: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { type Configuration, loadConfiguration } from '../config/configuration.ts';
-import { OPTION_NAMES } from '../config/options.ts';
+import { OPTION_NAMES, takesFlag } from '../config/options.ts';
 import { BackupError, toBackupError } from '../kernel/errors.ts';
 import type { OperationEvent } from '../kernel/events.ts';
 import type { Log } from '../kernel/log.ts';
@@ -22,7 +22,9 @@ export async function runCommand(edge: Edge, ...[command, flags, action]: Parame
   let logs: Logs | null = null;
   try {
     const { files, host, clock } = createPlatform({ redaction });
-    const given = Object.fromEntries(OPTION_NAMES.map((name) => [name, flags[name]]));
+    // a command may have a flag of its own that is called like an option
+    const configurable = OPTION_NAMES.filter((name) => takesFlag(command, name));
+    const given = Object.fromEntries(configurable.map((name) => [name, flags[name]]));
     const configuration = await loadConfiguration({ files, host, redaction }, given, 'flag');
     const { settings } = configuration;
     output.json = settings.json;
@@ -31,7 +33,8 @@ export async function runCommand(edge: Edge, ...[command, flags, action]: Parame
     logs = await openLogs(edge, command, settings, { files, host, clock });
     const platform = { ...createPlatform({ redaction, connections: settings.concurrency }), log: logs };
     const exitCode = await act(edge, action, platform, configuration, logs);
-    edge.setExitCode(output.failure === null ? exitCode : 1);
+    await output.flush();
+    edge.setExitCode(exitCode);
   } catch (thrown) {
     if (thrown instanceof OutputClosed) return;
     const error = stopOf(edge.signal) ?? toBackupError(thrown, { operation: command });

@@ -134,6 +134,12 @@ export function optionFacts(name: OptionName): Option<unknown> {
   return OPTIONS[name];
 }
 
+/** Whether a command takes the option as a flag. */
+export function takesFlag(command: string, name: OptionName): boolean {
+  const { secret, commands } = optionFacts(name);
+  return secret !== true && (commands === undefined || commands.includes(command));
+}
+
 /** `--state-dir` */
 export function flagOf(name: OptionName): string {
   return `--${words(name).join('-')}`;

@@ -47,7 +47,8 @@ async function exportTo(invocation: Invocation, backupId: string, flags: ExportF
   const repository = await session.repository();
   const export_ = (write: (bytes: Uint8Array) => Promise<void>) =>
     exportBackup(repository, backupId, { format: flags.format, write }, context);
-  if (flags.output === undefined) return summaryOf(await export_((bytes) => output.data(bytes)));
+  if (flags.output === undefined)
+    return summaryOf(await export_((bytes) => output.data(bytes, context.signal)));
   const path = absolutePath(platform.host, flags.output);
   const report = await toNewFile(platform, path, export_);
   output.say([`${plural(report.document_count, 'document')} written to ${path}`]);

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { BackupError } from '../../kernel/errors.ts';
 import type { Redaction } from '../../kernel/redaction.ts';
 import { Screen, type Stream } from './screen.ts';
 
@@ -9,6 +10,7 @@ export class OutputClosed extends Error {
 
 export interface OutputStreams {
   readonly stdout: Stream & {
+    write(text: string | Uint8Array, written?: () => void): boolean;
     once(event: 'drain' | 'close', listener: () => void): unknown;
     off(event: 'drain' | 'close', listener: () => void): unknown;
     on(event: 'error', listener: (error: Error) => void): unknown;
@@ -39,9 +41,24 @@ export class Output {
     streams.stderr.on('error', () => {}); // nobody reads it: there is nowhere left to say so
   }
 
-  /** Standard output failed for another reason than that its reader went away. */
-  get failure(): Error | null {
-    return this.#broken === null || this.#broken.code === 'EPIPE' ? null : this.#broken;
+  /** Resolves when everything that was printed is written, or its reader went away; throws where that fails. */
+  async flush(): Promise<void> {
+    await new Promise<void>((resolve) => this.#streams.stdout.write('', () => resolve()));
+    const failure = this.#failure;
+    if (failure !== null) throw failure;
+  }
+
+  get #failure(): BackupError | null {
+    const broken = this.#broken;
+    if (broken === null || broken.code === 'EPIPE') return null;
+    return new BackupError(
+      'INTERNAL',
+      `standard output cannot be written: ${broken.code ?? broken.message}`,
+      {
+        cure: 'Make room where it is redirected to, and run the same command again.',
+        cause: broken,
+      },
+    );
   }
 
   get isTerminal(): boolean {
@@ -77,8 +94,9 @@ export class Output {
     this.screen.print(this.#redaction.redact(text));
   }
 
-  /** Documents as they are, unredacted. Resolves when more is welcome; throws OutputClosed. */
-  async data(bytes: Uint8Array): Promise<void> {
+  /** Documents as they are, unredacted. Resolves when more is welcome; throws OutputClosed, or when aborted. */
+  async data(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     if (this.#broken !== null) throw this.#closed();
     const { stdout } = this.#streams;
     if (stdout.write(bytes)) return;
@@ -86,11 +104,14 @@ export class Output {
       const go = () => {
         stdout.off('drain', go);
         stdout.off('close', go);
+        signal.removeEventListener('abort', go);
         resolve();
       };
+      signal.addEventListener('abort', go);
       stdout.once('drain', go);
       stdout.once('close', go);
     });
+    signal.throwIfAborted();
     if (this.#broken !== null) throw this.#closed();
   }
 
@@ -106,6 +127,6 @@ export class Output {
   }
 
   #closed(): Error {
-    return this.failure ?? new OutputClosed('standard output was closed');
+    return this.#failure ?? new OutputClosed('standard output was closed');
   }
 }
