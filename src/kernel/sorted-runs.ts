@@ -88,14 +88,17 @@ export class SortedRuns {
   }
 }
 
+const COUNTED_RECORDS_MIN = 1000;
+
 /** The records of `buffer` in the order of their bytes, in a new buffer. */
 export function sortRecords(buffer: Buffer, width: number): Buffer {
   const count = buffer.length / width;
   let order = new Uint32Array(count);
   let spare = new Uint32Array(count);
   for (let index = 0; index < count; index++) order[index] = index;
-  // radix sort over the first eight bytes, two at a time from the last pair; ties are settled below
-  const digits = Math.min(width, 8) & ~1;
+  // radix sort over the first eight bytes, two at a time from the last pair; ties are settled below, and so are the
+  // few records for which it is not worth counting 65,536 values
+  const digits = count < COUNTED_RECORDS_MIN ? 0 : Math.min(width, 8) & ~1;
   for (let digit = digits - 2; digit >= 0; digit -= 2) {
     const offsets = new Uint32Array(65537);
     for (let at = digit; at < buffer.length; at += width)

@@ -25,9 +25,14 @@ export function readArchive(
     inFlight: READ_AHEAD,
   });
   async function* pieces() {
-    for await (const piece of repository.store.get(manifest.object_path, undefined, signal)) {
-      onPiece(piece);
-      yield piece;
+    try {
+      for await (const piece of repository.store.get(manifest.object_path, undefined, signal)) {
+        onPiece(piece);
+        yield piece;
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
+      throw archiveDamaged(manifest, 'it is gone', thrown); // what a manifest promises
     }
   }
   return { reader, batches: reader.batches(pieces()) };
@@ -91,7 +96,9 @@ export async function proveArchive(
       throw damaged(`it holds ${totals.documentCount} documents instead of ${manifest.document_count}`);
     }
     if (reader.trailer!.deletedKeys.length !== manifest.deleted_count) {
-      throw damaged(`it names ${reader.trailer!.deletedKeys.length} deleted documents instead of ${manifest.deleted_count}`);
+      throw damaged(
+        `it names ${reader.trailer!.deletedKeys.length} deleted documents instead of ${manifest.deleted_count}`,
+      );
     }
     if (
       totals.documentsDigest !== manifest.documents_digest ||
