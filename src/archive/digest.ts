@@ -5,7 +5,6 @@ import type { Codec } from '../kernel/codec.ts';
  * SHA-256(length of key as u32 big-endian ‖ key ‖ SHA-256 of the document); a digest is the sum of leaves modulo 2¹²⁸.
  * Hashes travel as latin1 strings, one character a byte: see kernel/codec.ts.
  */
-export const LEAF_BYTES = 16;
 
 export class LeafMaker {
   readonly #codec: Codec;

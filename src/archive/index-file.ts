@@ -11,8 +11,8 @@ import { SortedRuns } from '../kernel/sorted-runs.ts';
  * then    one 28-byte entry a document, sorted: SHA-256(scan key)[0..8) ‖ block u32 ‖ leaf
  * then    where flag bit 0 is set, 12-byte entries, sorted: SHA-256(logical id)[0..8) ‖ block u32
  */
-export const INDEX_MAGIC = 'ZDBINDEX';
-export const INDEX_VERSION = 1;
+const INDEX_MAGIC = 'ZDBINDEX';
+const INDEX_VERSION = 1;
 export const INDEX_PAGE_BYTES = 64 * 1024;
 export const ENTRY_BYTES = 28;
 export const LOGICAL_ENTRY_BYTES = 12;

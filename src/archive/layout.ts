@@ -4,7 +4,7 @@ import type { Compression } from '../kernel/codec.ts';
 export const MARKER_KEY = 'repository.json';
 export const MANIFEST_PREFIX = 'manifests/';
 export const ARCHIVE_PREFIX = 'backups/';
-export const INDEX_PREFIX = 'indexes/';
+const INDEX_PREFIX = 'indexes/';
 
 export function manifestKey(backupId: string): string {
   return `${MANIFEST_PREFIX}${backupId}.json`;

@@ -3,7 +3,7 @@ import { BackupError } from '../kernel/errors.ts';
 
 /** What the documentation promises for later versions: refused by name, so that nothing else is done in its place. */
 
-export const LATER_COMMANDS = [
+const LATER_COMMANDS = [
   'acknowledge',
   'cleanup',
   'copy',

@@ -36,7 +36,7 @@ export interface BackupRequest {
 }
 
 /** More than this at once only costs memory: each holds a few pages and blocks, and the compressor has two cores or four. */
-export const COLLECTIONS_AT_ONCE_MAX = 3;
+const COLLECTIONS_AT_ONCE_MAX = 3;
 
 /** A collection to be backed up, and what is known of its name. */
 interface Candidate extends ListedCollection {

@@ -55,8 +55,8 @@ export async function validateBackup(
   const { clock } = repository.platform;
   const begun = clock.monotonic();
   const manifest = await readGuarded(repository, backupId, context.signal);
-  const { warnings, close } = await proveBackup(repository, manifest, null, context);
-  await close();
+  const proved = await proveBackup(repository, manifest, null, context);
+  await proved.close();
   const errors = incompleteness(manifest);
   return {
     ...describe(manifest, manifest.collection, ''),
@@ -65,7 +65,7 @@ export async function validateBackup(
     duration_ms: Math.round(clock.monotonic() - begun),
     counts: NO_COUNTS,
     read_back: null,
-    warnings,
+    warnings: proved.warnings,
     errors,
   };
 }
@@ -157,6 +157,7 @@ export async function applyRestore(
     actions,
     addresses: state.addresses,
     collection: reading.collection,
+    pages: target.openCollection(reading.collection.collection),
     onEvent,
     signal: context.signal,
   });

@@ -88,7 +88,7 @@ export async function verify(
 }
 
 /** All that is wrong with one backup: each of its objects is looked at even if another one is damaged. */
-export async function verifyBackup(
+async function verifyBackup(
   repository: Repository,
   scratch: Scratch,
   manifest: Manifest,

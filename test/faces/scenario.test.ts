@@ -200,7 +200,7 @@ describe.each([
     });
     expect(await face.restore('events', all[1]!)).toMatchObject({ created: 40 });
     expect(sandbox.digest()).toBe(before);
-    expect([...(await face.verify())].toSorted()).toEqual([users, ...all].toSorted());
+    expect([...(await face.verify())].toSorted()).toEqual([users!, ...all].toSorted());
     expect(await face.exportDocuments(users!)).toBe(250);
   });
 });

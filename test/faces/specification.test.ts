@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { encodeManifest, type Manifest, type UnsignedManifest } from '../../src/model/manifest.ts';
+import { encodeManifest, type Manifest } from '../../src/model/manifest.ts';
 import { zlibCodec } from '../../src/platform/zlib-codec.ts';
 import { runShell } from '../support/command-line.ts';
 import { type ServedProject, serveProject } from '../support/served-project.ts';
@@ -171,7 +171,7 @@ function addIncomplete(storePath: string, backupId: string): string {
     created_at: '2999-01-01T00:00:00.000000',
     status: 'incomplete',
     missing: ['a document that the server cannot deliver'],
-  } as UnsignedManifest);
+  });
   writeFileSync(`${storePath}/manifests/${backup_id}.json`, bytes);
   return backup_id;
 }

@@ -1,7 +1,7 @@
 import type { Platform } from '../../src/kernel/platform.ts';
 
 /** What every call meets after the crash. */
-export class Crashed extends Error {
+class Crashed extends Error {
   override readonly name = 'Crashed';
 }
 

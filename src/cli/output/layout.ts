@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 
 /** The shape of what people read: banners, labels and tables as the specification shows them. */
 
-export const RULE = '='.repeat(80);
+const RULE = '='.repeat(80);
 export const THIN_RULE = '-'.repeat(80);
 
 /** A blank line, a rule, the title, a rule, a blank line. */

@@ -7,6 +7,7 @@ import type { SortedRuns } from '../../kernel/sorted-runs.ts';
 import type { DocumentShape } from '../../model/document.ts';
 import { type ReportedError, reportError } from '../../model/report.ts';
 import { nameOfDocument, payload, payloadIdText, scanKey, scanKeyText } from '../../model/shape.ts';
+import type { CollectionPages } from '../../sources/source.ts';
 import type { TargetCollection, WriteOutcome } from '../../sources/target.ts';
 import type { Addresses } from './addresses.ts';
 import { ACTION, CREATE } from './match.ts';
@@ -17,6 +18,8 @@ const WRITES_IN_FLIGHT = 32;
 const ERRORS_LISTED_MAX = 20;
 /** A target that refuses more documents than this refuses them all: going on would only take time. */
 const REFUSED_MAX = 1000;
+/** Nobody has so many documents: asks whether the target answers, not for any of them. */
+const OFFSET_BEHIND_THE_END = 1_000_000_000;
 
 export interface Applied {
   created: number;
@@ -36,27 +39,43 @@ export interface ApplyTask {
   readonly actions: SortedRuns;
   readonly addresses: Addresses;
   readonly collection: TargetCollection;
+  readonly pages: CollectionPages;
   readonly onEvent: OnEvent;
   readonly signal: AbortSignal | undefined;
 }
 
 /**
  * Carries out the actions of a plan while the archive is read a second time. A document that the target refuses is
- * counted and the others go on; anything else that fails ends it, with what was done so far in the error.
+ * counted and the others go on; anything else that fails ends it, with what was done so far in the error. While the
+ * target does not answer nothing more is sent: each write would be one more in doubt.
  */
 export async function applyActions(task: ApplyTask): Promise<Applied> {
   const applied: Applied = { created: 0, replaced: 0, refused: new Set(), inDoubt: 0, errors: [] };
   const total = task.actions.count;
   const cursor = await RecordCursor.open(task.actions);
   const inFlight = new Set<Promise<void>>();
+  const outage: { over: Promise<void> | null } = { over: null };
   let failure: BackupError | null = null;
   let done = 0;
+
+  const awaitAnswers = (): Promise<void> => {
+    outage.over ??= untilAnswering(task)
+      .catch((thrown: unknown) => {
+        failure ??= toBackupError(thrown);
+      })
+      .finally(() => {
+        outage.over = null;
+      });
+    return outage.over;
+  };
 
   const write = async (batch: BlockBatch, index: number, action: Buffer): Promise<void> => {
     try {
       const kind = await writeDocument(task, batch, index, action);
-      if (kind === 'in-doubt') applied.inDoubt++;
-      else applied[kind]++;
+      if (kind === 'in-doubt') {
+        applied.inDoubt++;
+        await awaitAnswers();
+      } else applied[kind]++;
     } catch (thrown) {
       const name = nameOfDocument(batch, index, task.shape);
       const error = toBackupError(thrown, { object: name });
@@ -77,6 +96,7 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
       const action = actions.get(scanKeyHash(task, batch, index));
       if (action === undefined) continue;
       while (inFlight.size >= WRITES_IN_FLIGHT) await Promise.race(inFlight);
+      await outage.over;
       if (failure !== null) break;
       const writing = write(batch, index, action).finally(() => inFlight.delete(writing));
       inFlight.add(writing);
@@ -97,6 +117,15 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
   await Promise.all(inFlight);
   if (failure !== null) throw interrupted(failure, applied, total);
   return applied;
+}
+
+/** Resolves as soon as the target answers again, whatever it says; rejects when patience ends. */
+async function untilAnswering({ pages, signal }: ApplyTask): Promise<void> {
+  try {
+    await pages.page({ limit: 1, offset: OFFSET_BEHIND_THE_END }, signal);
+  } catch (error) {
+    if (!(error instanceof BackupError) || error.temporary) throw error;
+  }
 }
 
 /** Runs one action; resolves with what became of the document. */
@@ -158,10 +187,11 @@ async function actionsOfBlock(cursor: RecordCursor, block: number): Promise<Read
 
 function interrupted(failure: BackupError, applied: Applied, total: number): BackupError {
   const written = applied.created + applied.replaced;
+  const doubt = applied.inDoubt === 0 ? '' : ` ${applied.inDoubt} were sent and got no answer;`;
   return new BackupError(failure.code, failure.message, {
     operation: 'restore',
     ...(failure.object === undefined ? {} : { object: failure.object }),
-    kept: `${written} of ${total} documents were written; the others are as they were.`,
+    kept: `${written} of ${total} documents were written;${doubt} the others are as they were.`,
     cure: `${failure.cure ?? 'Mend the cause.'} Then run the same command again: what is restored already is left alone.`,
     temporary: failure.temporary,
     cause: failure,

@@ -105,15 +105,31 @@ const NAMES_LISTED_MAX = 20;
 
 export function differences(found: ReadBack, applied: Applied, name: string): ReportedError[] {
   const errors: ReportedError[] = [];
-  const missing = found.complete ? found.missing : 0;
+  const unanswered = found.complete ? Math.min(found.missing, applied.inDoubt) : 0;
+  const missing = found.complete ? found.missing - unanswered : 0;
   if (!found.complete && found.missing > 0) {
     const error = new BackupError(
       'SOURCE_UNPROVEN',
       `${name} could not be read back completely: ${found.missing} of the documents written were not seen again`,
       {
         object: name,
-        kept: 'Every write was acknowledged; the backup is intact.',
+        kept:
+          applied.inDoubt === 0
+            ? 'Every write was acknowledged; the backup is intact.'
+            : `The backup is intact; ${applied.inDoubt} of the writes got no answer.`,
         cure: 'Run the same command again when fewer writers are at work: what is restored already is left alone.',
+      },
+    );
+    errors.push(reportError(error));
+  }
+  if (unanswered > 0) {
+    const error = new BackupError(
+      'RESTORE_PARTIAL',
+      `${unanswered} documents of ${name} are not there: the target gave no answer when they were sent`,
+      {
+        object: name,
+        kept: 'The others are restored.',
+        cure: 'Run the same command again: what is restored already is left alone.',
       },
     );
     errors.push(reportError(error));
@@ -131,7 +147,7 @@ export function differences(found: ReadBack, applied: Applied, name: string): Re
       {
         object: name,
         kept: 'The backup is intact.',
-        cure: 'If others are writing to this collection, stop them and run the same command again: what is restored already is left alone.',
+        cure: 'If others are writing to this collection, stop them and run the same command again. If nobody is, this server may add to documents instead of replacing them: delete those that are named, then run it again.',
       },
     );
     errors.push(reportError(error));

@@ -10,7 +10,7 @@ export const ACTION = {
   width: 13 + HASH_BYTES,
 } as const;
 export const CREATE = 1;
-export const REPLACE = 2;
+const REPLACE = 2;
 
 export interface MatchCounts {
   created: number;

@@ -2,7 +2,7 @@ import type { SortedRuns } from '../../kernel/sorted-runs.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { Repository } from '../../repository.ts';
 import { proveArchive } from '../verified-reading.ts';
-import { compareWritten } from './compare.ts';
+import { type Comparison, compareWritten } from './compare.ts';
 import { readTarget, type TargetReading } from './reading.ts';
 import { ValueComparison } from './values.ts';
 
@@ -26,9 +26,12 @@ export async function readBack(
 ): Promise<ReadBack> {
   const after = { ...reading, phase: 'compare' as const };
   const state = await readTarget(after);
-  const found = await compareWritten(reading.scratch, backup, actions, refused, state.records.runs).finally(
-    () => state.close(),
-  );
+  let found: Comparison;
+  try {
+    found = await compareWritten(reading.scratch, backup, actions, refused, state.records.runs);
+  } finally {
+    await state.close();
+  }
   const { sameBytes, missing } = found;
   const { complete } = state;
   if (found.different.size === 0) return { complete, sameBytes, missing, sameValue: 0, different: [] };
