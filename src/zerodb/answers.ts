@@ -8,14 +8,17 @@ const SAMPLE_LENGTH = 60;
 /** Longer answers are not looked at for a message. */
 const MESSAGE_BODY_BYTES_MAX = 64 * 1024;
 
+const NO_CREDENTIALS =
+  'The server asks for credentials and none are configured: set ZERODB_API_KEY, or ZERODB_EMAIL and ZERODB_PASSWORD; of another target those that begin with ZERODB_TARGET.';
+
 /** What a request was about, for the errors that come of it. */
 export interface About {
   /** As in `cannot <read collection "users">`. */
   readonly task: string;
   /** Collection or document. */
   readonly object?: string;
-  /** Where the credentials in use come from: `ZERODB_API_KEY`. Never their value. */
-  readonly credentials: string;
+  /** Where the credentials in use come from: `ZERODB_API_KEY`. Never their value. Null if there are none. */
+  readonly credentials: string | null;
   readonly redaction: Redaction;
 }
 
@@ -83,13 +86,19 @@ export function failureOf(response: HttpResponse, about: About): BackupError {
       return failure(
         'SOURCE_UNAUTHORIZED',
         says,
-        `Check ${about.credentials}: the server does not accept it.`,
+        about.credentials === null
+          ? NO_CREDENTIALS
+          : `Check ${about.credentials}: the server does not accept it.`,
       );
     case 403:
       return failure(
         'SOURCE_FORBIDDEN',
         says,
-        `Give ${about.credentials} the right to do this, or leave it out.`,
+        about.credentials === null
+          ? NO_CREDENTIALS
+          : about.object === undefined
+            ? `Check the project id, and that ${about.credentials} has the right to do this.`
+            : `Give ${about.credentials} the right to do this, or leave it out.`,
       );
     case 404:
     case 405:

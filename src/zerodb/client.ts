@@ -62,7 +62,7 @@ export class ZerodbClient {
   readonly baseUrl: string;
   readonly platform: Platform;
   readonly redaction: Redaction;
-  readonly #credentials: string;
+  readonly #credentials: string | null;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #timeoutMs: number;
   readonly #http: AuthenticatedHttp;
@@ -77,7 +77,7 @@ export class ZerodbClient {
     for (const secret of [apiKey?.value, login?.password])
       if (secret !== undefined) this.redaction.register(secret);
     const names = [apiKey?.name, login?.name].filter((name) => name !== undefined);
-    this.#credentials = names.length > 0 ? names.join(' or ') : 'ZERODB_API_KEY';
+    this.#credentials = names.length > 0 ? names.join(' or ') : null;
     this.#headers = {
       accept: 'application/json',
       'cache-control': 'no-store',

@@ -129,7 +129,7 @@ async function search(
   signal: AbortSignal | undefined,
 ): Promise<Found> {
   let failure: BackupError | null = null;
-  const refusals: string[] = [];
+  const refusals: Refusal[] = [];
   for (const [index, { found, request, accepts }] of probes.entries()) {
     let response: HttpResponse;
     try {
@@ -144,11 +144,15 @@ async function search(
     if (response.status === 401 || response.status === 403) throw failureOf(response, client.about(TASK));
     if (errorFields(response).code === 'PROJECT_NOT_FOUND') throw projectUnknown(options.project);
     const message = messageOf(response, client.redaction);
-    refusals.push(
-      `${request.method} /${request.path.map(printable).join('/')} answered ${response.status}: ${message}`,
-    );
+    const words = `${request.method} /${request.path.map(printable).join('/')} answered ${response.status}: ${message}`;
+    refusals.push({ status: response.status, words });
   }
   throw failure ?? dialectUnknown(client, refusals, options);
+}
+
+interface Refusal {
+  readonly status: number;
+  readonly words: string;
 }
 
 function isJson(response: HttpResponse): boolean {
@@ -244,10 +248,12 @@ function projectUnknown(project: string | undefined): BackupError {
 
 function dialectUnknown(
   client: ZerodbClient,
-  refusals: readonly string[],
+  refusals: readonly Refusal[],
   { project }: ProbeOptions,
 ): BackupError {
-  const message = `no dialect of ZeroDB was recognised at ${client.baseUrl}: ${refusals[0] ?? 'nothing was tried'}`;
+  // a path that the server does not know says least
+  const telling = refusals.find(({ status }) => status !== 404) ?? refusals[0];
+  const message = `no dialect of ZeroDB was recognised at ${client.baseUrl}: ${telling?.words ?? 'nothing was tried'}`;
   const more =
     refusals.length > 1 ? `, and ${refusals.length - 1} further requests were refused as well` : '';
   return new BackupError('SOURCE_DIALECT_UNKNOWN', message + more, {

@@ -64,6 +64,20 @@ describe("the server's own words", () => {
 });
 
 describe('the failure that a status stands for', () => {
+  it.each([401, 403])('asks for credentials where there are none: %i', (status) => {
+    const failure = failureOf(answer(status, { detail: 'Not authenticated' }), {
+      ...aboutUsers(),
+      credentials: null,
+    });
+    expect(failure.cure).toMatch(/none are configured: set ZERODB_API_KEY/);
+  });
+
+  it('points to the project where a 403 is about no collection', () => {
+    const { object: _none, ...about } = aboutUsers();
+    expect(failureOf(answer(403, {}), about).cure).toMatch(/project id.*ZERODB_API_KEY/);
+    expect(failureOf(answer(403, {}), aboutUsers()).cure).toMatch(/leave it out/);
+  });
+
   it.each([
     [302, 'SOURCE_REFUSED', false],
     [307, 'SOURCE_REFUSED', false],

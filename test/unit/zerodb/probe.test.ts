@@ -137,6 +137,17 @@ describe('the probe', () => {
     }
   });
 
+  it('names the refusal that says most when it recognises none', async () => {
+    await using server = await startHttpServer((request, response) => {
+      if (request.url.includes('/tables')) answerJson(response, 422, { detail: 'no skip, please' });
+      else answerJson(response, 404, { detail: 'Not Found' });
+    });
+    await expect(findDialect(clientOf(server.url), { project: 'p1' })).rejects.toMatchObject({
+      code: 'SOURCE_DIALECT_UNKNOWN',
+      message: expect.stringContaining('/tables answered 422: no skip, please'),
+    });
+  });
+
   it('gives up at once when nobody is there, and soon when the server fails', async () => {
     const gone = await startHttpServer(() => {});
     await gone[Symbol.asyncDispose]();
