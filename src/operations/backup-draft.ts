@@ -3,8 +3,8 @@ import type { ArchiveWriter } from '../archive/writer.ts';
 import { BackupError } from '../kernel/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { Repository } from '../repository.ts';
-import { onePiece, readObject } from '../stores/store.ts';
-import { readBackObject, storeDamaged } from './read-back.ts';
+import { onePiece } from '../stores/store.ts';
+import { readBackObject } from './read-back.ts';
 
 /**
  * The objects of one backup on their way to being committed. Until the manifest is there nobody sees them, and
@@ -64,21 +64,27 @@ export class BackupDraft {
     return { size, sha256, header_size: index.header.length, header_sha256: headerHash.hex() };
   }
 
-  /** The commit point. A manifest that the store does not give back as it was written is taken away again. */
+  /** The commit point. A manifest that the store does not give back as it was written will be taken away again. */
   async commit(manifest: Uint8Array): Promise<void> {
     if (this.#options.dryRun) return;
-    const { store } = this.#repository;
+    const { store, platform } = this.#repository;
     const key = manifestKey(this.backupId);
     const data = this.#uncommitted;
     this.#uncommitted = []; // from here on a lost answer may hide a success
     await store.put(key, onePiece(manifest), this.#signal);
-    if (!this.#options.readBack || (await readObject(store, key)).equals(manifest)) return;
-    await store.remove(key);
-    this.#uncommitted = data;
-    throw storeDamaged(this.#repository, key, 'other bytes came back');
+    if (!this.#options.readBack) return;
+    const hash = platform.codec.createSha256();
+    hash.update(manifest);
+    try {
+      await readBackObject(this.#repository, key, hash.hex());
+    } catch (thrown) {
+      if (thrown instanceof BackupError && thrown.code === 'STORE_DAMAGED')
+        this.#uncommitted = [key, ...data];
+      throw thrown;
+    }
   }
 
-  /** After a failure: removes what was stored, as far as the store lets us. Never after the commit was attempted. */
+  /** After a failure: removes what was stored, as far as the store lets us. After the commit was attempted only where it is known to have failed. */
   async withdraw(): Promise<void> {
     for (const key of this.#uncommitted) {
       try {

@@ -34,7 +34,7 @@ export async function readBackArchive(
   const fileHash = codec.createSha256();
   let bytes = 0;
   async function* counted() {
-    for await (const piece of repository.store.get(key, undefined, signal)) {
+    for await (const piece of storedPieces(repository, key, signal)) {
       fileHash.update(piece);
       bytes += piece.length;
       onEvent({
@@ -82,16 +82,25 @@ export async function readBackObject(
   signal?: AbortSignal,
 ): Promise<void> {
   const hash = repository.platform.codec.createSha256();
-  for await (const piece of repository.store.get(key, undefined, signal)) hash.update(piece);
+  for await (const piece of storedPieces(repository, key, signal)) hash.update(piece);
   if (hash.hex() !== expectedHash) throw storeDamaged(repository, key, 'other bytes came back');
 }
 
-export function storeDamaged(
+/** What has just been stored; that it is not there is no less a lie of the store than other bytes. */
+async function* storedPieces(
   repository: Repository,
   key: string,
-  what: string,
-  cause?: unknown,
-): BackupError {
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* repository.store.get(key, undefined, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
+    throw storeDamaged(repository, key, 'it is not there', thrown);
+  }
+}
+
+function storeDamaged(repository: Repository, key: string, what: string, cause?: unknown): BackupError {
   return new BackupError(
     'STORE_DAMAGED',
     `${repository.store.label} does not give back ${key} as it was written: ${what}`,
