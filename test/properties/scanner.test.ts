@@ -162,16 +162,24 @@ function found(page: JsonPage, ends: readonly number[]) {
 /** The same from the generator, which knows the source texts, and from JSON.parse, which knows the values. */
 function expected(page: JsonPage): ReturnType<typeof found> {
   const texts = page.documents.map(({ text }) => text);
-  const parsed = listOf(page.text)!;
+  expect(listOf(page.text)).toHaveLength(texts.length);
   return {
     slices: texts.map(spaced),
     between: page.between,
     lineBreaks: texts.join('').replaceAll(/[^\r\n]/g, '').length,
-    values: parsed.map((item) => JSON.stringify(item)),
+    values: texts.map(normal),
     members: page.documents.map(({ members }) =>
       NAMES.map((name) => (members.has(name) ? spaced(members.get(name)!) : null)),
     ),
-    memberValues: parsed.map((item) => NAMES.map((name) => ownMember(item, name))),
+    memberValues: page.documents.map(({ members, text }) => {
+      const value = JSON.parse(text) as unknown;
+      return NAMES.map((name) => {
+        // V8 has been seen to keep the first of two nested members that are spelt differently, depending on what it
+        // parsed before: so the member's own text is parsed, and of the document only whether it has the member
+        expect(ownMember(value, name) !== undefined).toBe(members.has(name));
+        return members.has(name) ? normal(members.get(name)!) : undefined;
+      });
+    }),
     envelope: OTHERS.map((name) => page.envelope.get(name) ?? ''),
   };
 }
