@@ -19,7 +19,7 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** Called with each piece of standard output or error, for tests that act while the program runs. */
-  readonly onOutput?: (text: string, child: { kill(signal: NodeJS.Signals): void }) => void;
+  readonly onOutput?: (text: string, child: { kill(signal: NodeJS.Signals): boolean }) => void;
 }
 
 /** The variables that a test's program sees: nothing of this machine's configuration. */
