@@ -14,6 +14,7 @@ export interface SimulatedDocument {
   /** Number of requests served when it got these bytes. */
   unchangedSince: number;
   unreadable: boolean;
+  readonly large: boolean;
 }
 
 const START = Date.UTC(2026, 2, 14, 9, 26, 53);
@@ -86,6 +87,7 @@ export class ScheduleDocuments {
       text: '',
       unchangedSince: this.request,
       unreadable: false,
+      large: this.#dice.chance(this.#settings.largeShare),
     };
     document.text = twin?.text ?? this.#textOf(document);
     this.everSeen.add(document.text);

@@ -8,6 +8,7 @@
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Outcome, runSchedule } from './schedule.ts';
+import { offerOf } from './schedule-classes.ts';
 import { plainOffsetPaging, scanReader } from './schedule-readers.ts';
 import { drawSettings } from './schedule-settings.ts';
 
@@ -21,24 +22,60 @@ const { values } = parseArgs({
   },
 });
 const read = values.reader === 'offset' ? plainOffsetPaging : scanReader();
+const first = Number(values.seed);
 for (const dialect of ['A', 'B'] as const) {
   if (values.dialect !== undefined && values.dialect !== dialect) continue;
   const outcomes: Outcome[] = [];
   const started = performance.now();
-  for (let seed = Number(values.seed); seed < Number(values.seed) + Number(values.seeds); seed++) {
+  for (let seed = first; seed < first + Number(values.seeds); seed++) {
     const outcome = await runSchedule(drawSettings(dialect, seed), read, tmpdir());
     outcomes.push(outcome);
     if (values.show) console.log(outcome);
+    if (outcome.violation === null) continue;
+    console.log(
+      `${outcome.violation}\n    node test/support/schedule-run.ts --show --seeds 1 --dialect ${dialect} --seed ${seed}`,
+    );
   }
-  console.log(
-    `dialect ${dialect}: ${outcomes.length} in ${((performance.now() - started) / 1000).toFixed(1)} s`,
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const violations = outcomes.filter(({ violation }) => violation !== null).length;
+  console.log(`\ndialect ${dialect}: ${outcomes.length} schedules in ${seconds} s, ${violations} violations`);
+  printTable('way and end', outcomes, ({ way, end }) => `${way}, ${end}`);
+  printProved(
+    'proved by offer and rate',
+    outcomes,
+    ({ settings }) => `${offerOf(settings)}, ${settings.rate}`,
   );
-  const violations = outcomes.filter(({ violation }) => violation !== null);
-  console.log(`violations: ${violations.length}`);
-  for (const { settings, violation } of violations.slice(0, 10)) {
-    console.log(`  seed ${settings.seed}: ${violation?.slice(0, 300)}`);
+  const requests = outcomes.reduce((sum, outcome) => sum + outcome.requests, 0);
+  const ideal = outcomes.reduce((sum, outcome) => sum + outcome.idealRequests, 0);
+  console.log(`requests: ${requests}, ${(requests / ideal).toFixed(2)} times the ideal number`);
+  const operations = new Map<string, number>();
+  for (const outcome of outcomes) {
+    for (const [operation, times] of outcome.operations) {
+      operations.set(operation, (operations.get(operation) ?? 0) + times);
+    }
   }
-  const tally = new Map<string, number>();
-  for (const { way, end } of outcomes) tally.set(`${way}/${end}`, (tally.get(`${way}/${end}`) ?? 0) + 1);
-  console.log(Object.fromEntries(tally));
+  console.log('operations of writers:', Object.fromEntries(operations));
+}
+
+function printTable(title: string, outcomes: readonly Outcome[], name: (outcome: Outcome) => string): void {
+  console.log(`${title}:`);
+  for (const [group, members] of grouped(outcomes, name)) console.log(`  ${group}: ${members.length}`);
+}
+
+function printProved(title: string, outcomes: readonly Outcome[], name: (outcome: Outcome) => string): void {
+  console.log(`${title}:`);
+  for (const [group, members] of grouped(outcomes, name)) {
+    const proved = members.filter(({ end }) => end === 'proved').length;
+    const seeds = members
+      .filter(({ end }) => end !== 'proved')
+      .slice(0, 5)
+      .map(({ settings }) => settings.seed);
+    const share = ((100 * proved) / members.length).toFixed(1);
+    console.log(`  ${group}: ${proved} of ${members.length} (${share} %); not: ${seeds.join(' ')}`);
+  }
+}
+
+function grouped(outcomes: readonly Outcome[], name: (outcome: Outcome) => string): [string, Outcome[]][] {
+  const groups = Map.groupBy(outcomes, name);
+  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -16,6 +16,7 @@ export interface LastAnswer {
 
 export class TooManyRequests extends Error {}
 
+const LARGE_ANSWER = 3;
 const MILLISECONDS_PER_REQUEST_MAX = 400;
 
 /**
@@ -72,6 +73,9 @@ export class ScheduleServer implements CollectionPages {
     const offset = this.#settings.offsetIgnored ? 0 : query.offset;
     const found = order.slice(offset, offset + this.#lengthOf(query.limit));
     this.writer.lastAnswer = { order, offset, count: found.length };
+    if (found.length > LARGE_ANSWER && found.some((document) => document.large)) {
+      throw new BackupError('SOURCE_TOO_LARGE', 'the answer is too large');
+    }
     if (found.some((document) => document.unreadable)) {
       throw new BackupError('SOURCE_FAILED', 'the server answered 500');
     }
@@ -85,9 +89,12 @@ export class ScheduleServer implements CollectionPages {
   }
 
   #select({ after, sort, limit, offset }: PageQuery): readonly SimulatedDocument[] {
-    const { filters, sorts } = this.#settings;
+    const { filters, sorts, refusesSort } = this.#settings;
     const window = `${limit} ${offset}`;
     const honoured = sort !== undefined && sorts.includes(sort.field) ? sort : null;
+    if (honoured === null && sort !== undefined && refusesSort) {
+      throw new BackupError('SOURCE_REFUSED', `cannot sort by ${sort.field}`);
+    }
     const order = this.documents.inOrder(honoured, window, this.#dice);
     if (after === undefined) return order;
     const manner = filters[after.operator];

@@ -58,7 +58,11 @@ export interface ScheduleSettings {
   readonly lacking: 'least' | 'greatest' | 'last';
   readonly ties: TieManner;
   readonly filters: { readonly $gt: FilterManner; readonly $gte: FilterManner };
+  /** Asked to sort by a field that it does not sort by, the server refuses instead of giving its own order. */
+  readonly refusesSort: boolean;
   readonly offsetIgnored: boolean;
+  /** Share of documents that are large: an answer that holds one and more than two others is too large. */
+  readonly largeShare: number;
   readonly unreadable: boolean;
   /** What a dropped collection is for the server. */
   readonly dropped: 'missing' | 'empty';
@@ -121,6 +125,8 @@ export function drawSettings(dialect: 'A' | 'B', seed: number): ScheduleSettings
     lacking: dice.pick(['least', 'greatest', 'last'] as const),
     ties: dice.pick(['stable', 'shuffled', 'by window'] as const),
     filters: { $gt: filter(), $gte: filter() },
+    refusesSort: dice.chance(0.2),
+    largeShare: dice.chance(0.1) ? 0.01 : 0,
     offsetIgnored: dice.chance(0.03),
     unreadable: dice.chance(0.06),
     dropped: dice.pick(['missing', 'empty'] as const),

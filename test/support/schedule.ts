@@ -47,7 +47,8 @@ export async function runSchedule(
   let finding: Finding | 'restart' | null = null;
   let error: unknown = null;
   let windowStart = 0;
-  const pageSize = settings.clamp > 0 ? Math.min(settings.clamp, settings.limitMax) : settings.limitMax;
+  const { clamp, limitMax } = settings;
+  const pageSize = clamp > 0 ? Math.min(clamp, limitMax) : limitMax;
   const ideal = () => Math.ceil(documents.mostAlive / pageSize) + 2;
   for (const withoutKeyset of [false, true]) {
     documents.openWindow();
@@ -113,6 +114,8 @@ function violationOfError(
   if (error instanceof TooManyRequests) return `no end after ${requests} requests where ${ideal} are ideal`;
   if (!(error instanceof BackupError))
     return `failed: ${error instanceof Error ? error.stack : String(error)}`;
+  // a dropped collection cannot be opened anew
+  if (error.code === 'SOURCE_NOT_FOUND' && settings.operations.includes('drop')) return null;
   if (settings.offsetIgnored && (error.code === 'SOURCE_OFFSET_IGNORED' || settings.unreadable)) return null;
   return `failed with ${error.code}: ${error.message}`;
 }

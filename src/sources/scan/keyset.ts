@@ -2,7 +2,7 @@ import { BackupError } from '../../kernel/errors.ts';
 import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
 import { scanKeyText } from '../../model/shape.ts';
 import type { Ending } from './finding.ts';
-import { ObservedOrder, type SortValue } from './order.ts';
+import type { ObservedOrder, SortValue } from './order.ts';
 import type { PageReader } from './page-reader.ts';
 import { sortValues } from './sort-values.ts';
 import { readSorted, type TwoEnds } from './two-ends.ts';
@@ -26,7 +26,9 @@ export async function* scanByKeyset(
   ends: TwoEnds,
   shape: DocumentShape,
 ): AsyncGenerator<DocumentBatch, Ending> {
-  const order = new ObservedOrder('key', 'asc');
+  const { order } = ends;
+  /** Nothing that existed throughout stands behind it. */
+  let { greatest } = ends;
   let operator: '$gt' | '$gte' = '$gt';
   let contradictions = 0;
   let overtime = 0;
@@ -36,11 +38,14 @@ export async function* scanByKeyset(
   /** Null if the server refuses both filters. */
   const readNext = async (): Promise<DocumentBatch | null> => {
     for (;;) {
+      const after = last === null ? {} : { after: { key: last.text, operator } };
+      const query = { limit: Math.max(2, reader.limit), offset: 0, sort: ASCENDING, ...after };
       try {
-        const query = { limit: Math.max(2, reader.limit), offset: 0, sort: ASCENDING } as const;
-        const after = last === null ? {} : { after: { key: last.text, operator } };
-        const { page } = await reader.read({ ...query, ...after });
-        return page;
+        const reading = await reader.read(query);
+        if (operator === '$gt' || !reading.cut || reading.page.spans.count > 1) return reading.page;
+        // the last document again, and behind it one that cannot be served
+        const behind = await reader.read({ ...query, offset: 1 });
+        return behind.skipped > 0 ? behind.page : reading.page;
       } catch (thrown) {
         if (!isRefusal(thrown)) throw thrown;
         if (operator === '$gte') return null;
@@ -57,40 +62,37 @@ export async function* scanByKeyset(
     const repeats: boolean =
       last !== null && operator === '$gte' && values[0]?.text.equals(last.value.text) === true;
     const sequence: SortValue[] = repeats || last === null ? values : [last.value, ...values];
-    if (!isStrictlyAscending(order, sequence))
+    if (!isStrictlyAscending(order, sequence)) {
       return distrust(`the filter ${operator} on the key is not honoured`);
-
-    if (repeats) page.spans.retain((index) => index > 0);
-    if (page.spans.count > 0) {
-      const index = page.spans.count - 1;
-      last = { text: Uint8Array.from(scanKeyText(page, index, shape)!), value: values.at(-1)! };
-      contradictions = 0;
-    } else {
-      if (last === null || ends.greatest === null || !order.strictlyBefore(last.value, ends.greatest)) {
-        return { proved: true };
-      }
-      // the greatest key seen at the start lies ahead: either it was deleted, or the filter lost it
-      const top = await readSorted(reader, 'key', 'desc', 1);
-      const greatest = top === null ? null : sortValues(top, shape, 'key');
-      if (greatest === null) return distrust('a document without a key came among the others');
-      if (greatest.length === 0 || !order.strictlyBefore(last.value, greatest[0]!)) return { proved: true };
-      if (++contradictions > CONTRADICTIONS_MAX)
-        return distrust(`the filter ${operator} on the key loses documents`);
-      operator = '$gte';
     }
-    if (
-      last !== null &&
-      ends.greatest !== null &&
-      !order.strictlyBefore(last.value, ends.greatest) &&
-      ++overtime > OVERTIME_MAX
-    ) {
-      if (page.spans.count > 0) yield page;
+    if (repeats) page.spans.retain((index) => index > 0);
+    const { count } = page.spans;
+    if (count > 0) {
+      last = { text: Uint8Array.from(scanKeyText(page, count - 1, shape)!), value: values.at(-1)! };
+      contradictions = 0;
+    }
+    const isOwedMore = (): boolean =>
+      last !== null && greatest !== null && order.mayBeBefore(last.value, greatest);
+    if (count === 0) {
+      if (!isOwedMore()) return { proved: true };
+      // either what stood there was deleted, or the filter loses it
+      const top = await readSorted(reader, 'key', 'desc', 1);
+      const topValues = top === null ? null : sortValues(top, shape, 'key');
+      if (topValues === null) return distrust('a document without a key came among the others');
+      greatest = topValues[0] ?? null;
+      if (!isOwedMore()) return { proved: true };
+      if (++contradictions > CONTRADICTIONS_MAX) {
+        return distrust(`the filter ${operator} on the key loses documents`);
+      }
+      operator = '$gte';
+    } else if (!isOwedMore() && ++overtime > OVERTIME_MAX) {
+      yield page;
       return { proved: true };
     }
 
     const next = readNext();
     next.catch(() => {}); // seen when its turn comes
-    if (page.spans.count > 0) yield page;
+    if (count > 0) yield page;
     const following = await next;
     if (following === null) return distrust('the server refuses to filter by the key');
     page = following;

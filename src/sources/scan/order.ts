@@ -84,6 +84,11 @@ export class ObservedOrder {
     return this.#candidates.length > 0 && this.#candidates.every((compare) => compare(a, b) < 0);
   }
 
+  /** Whether `a` stands strictly before `b` under one of the candidates. */
+  mayBeBefore(a: SortValue, b: SortValue): boolean {
+    return this.#candidates.some((compare) => compare(a, b) < 0);
+  }
+
   /** Whether the two may share a place in the order. */
   mayTie(a: SortValue, b: SortValue): boolean {
     return this.#candidates.some((compare) => compare(a, b) === 0);

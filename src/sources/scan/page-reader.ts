@@ -45,16 +45,24 @@ export class PageReader {
 
   /** The next documents that can be served at or behind the offset; what had to be stepped over is in `missing`. */
   async read(query: PageQuery): Promise<Reading> {
-    for (let skipped = 0; ; skipped++) {
-      const at = { ...query, offset: query.offset + skipped };
+    let skipped = 0;
+    let { limit } = query;
+    for (;;) {
+      const at = { ...query, limit, offset: query.offset + skipped };
       try {
         return { page: await this.#ask(at), skipped, cut: false };
       } catch (thrown) {
         if (!mayBeOneDocument(thrown)) throw thrown;
+        if (thrown.code === 'SOURCE_TOO_LARGE' && limit > 1) {
+          limit = limit >> 1;
+          this.limit = Math.min(this.limit, limit);
+          continue;
+        }
         const page = await this.#narrow(at, thrown);
-        if (page !== null) return { page, skipped, cut: page.spans.count > 0 && !isTooLarge(thrown) };
+        if (page !== null) return { page, skipped, cut: page.spans.count > 0 };
         this.missing.add(`the document at ${placeOf(at)}: ${thrown.message}`);
         if (this.missing.size > UNREADABLE_MAX) throw thrown;
+        skipped++;
       }
     }
   }
@@ -97,7 +105,6 @@ export class PageReader {
       }
     }
     if (page === null) await this.#assertAlive(query, failure);
-    else if (isTooLarge(failure)) this.limit = Math.min(this.limit, good);
     return page;
   }
 
@@ -115,13 +122,9 @@ export class PageReader {
     if (count === 0) return;
     const { limitMax } = this.pages.traits;
     const fitting = Math.max(1, Math.min(limitMax, Math.floor((PAGE_BYTES_AIM * count) / page.bytes.length)));
-    const tooLarge = page.bytes.length > PAGE_BYTES_MAX;
-    if (tooLarge ? fitting < this.limit : count === asked && fitting > 2 * this.limit) this.limit = fitting;
+    if (page.bytes.length > PAGE_BYTES_MAX) this.limit = Math.min(this.limit, fitting);
+    else if (count === asked && fitting > 2 * this.limit) this.limit *= 2;
   }
-}
-
-function isTooLarge(failure: BackupError): boolean {
-  return failure.code === 'SOURCE_TOO_LARGE';
 }
 
 function mayBeOneDocument(thrown: unknown): thrown is BackupError {

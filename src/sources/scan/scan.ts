@@ -94,8 +94,8 @@ export class Scan {
   }
 
   async *#run(): AsyncGenerator<DocumentBatch, Ending> {
-    // nothing existed that could be owed
-    if (this.startsEmpty) return { proved: true };
+    // nothing existed that could be owed, but for what is named as missing
+    if (this.#first.spans.count === 0) return { proved: true };
     const reader = this.#reader;
     const { traits } = reader.pages;
     let ends: TwoEnds | null = null;

@@ -1,6 +1,6 @@
 import { BackupError } from '../../kernel/errors.ts';
 import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
-import type { PageQuery, SortField } from '../source.ts';
+import type { SortField } from '../source.ts';
 import { ObservedOrder, type SortValue } from './order.ts';
 import type { PageReader } from './page-reader.ts';
 import { sortValues } from './sort-values.ts';
@@ -11,6 +11,8 @@ export interface TwoEnds {
   /** The least and the greatest value; null if there were no documents. */
   readonly least: SortValue | null;
   readonly greatest: SortValue | null;
+  /** The order that both showed, ascending. */
+  readonly order: ObservedOrder;
 }
 
 const FAR_END_LIMIT = 10;
@@ -43,12 +45,13 @@ export async function readTwoEnds(
     const order = new ObservedOrder(field, 'asc');
     if (!order.observe(upward) || !order.observe(downward)) return null;
 
-    const ends = { ascending, least: upward[0] ?? null, greatest: downward.at(-1) ?? null };
+    const ends = { ascending, least: upward[0] ?? null, greatest: downward.at(-1) ?? null, order };
     const { least, greatest } = ends;
     if (least === null || greatest === null) return ends;
     if (least.text.equals(greatest.text)) {
       // one document, or answers so short that others hide behind it, or all alike
-      return field === 'key' && (await isLone(reader)) ? ends : null;
+      const second = { offset: 1, sort: { field, direction: 'asc' } } as const;
+      return upward.length === 1 && !(await reader.holdsOneAt(second)) ? ends : null;
     }
     if (!order.strictlyBefore(least, greatest)) return null;
     const evident = Math.min(countDifferent(upward), countDifferent(downward)) >= EVIDENT_VALUES;
@@ -72,11 +75,6 @@ export async function readSorted(
     if (thrown instanceof BackupError && thrown.code === 'SOURCE_REFUSED') return null;
     throw thrown;
   }
-}
-
-async function isLone(reader: PageReader): Promise<boolean> {
-  const second: Omit<PageQuery, 'limit'> = { offset: 1, sort: { field: 'key', direction: 'asc' } };
-  return !(await reader.holdsOneAt(second));
 }
 
 function sameEnds(former: TwoEnds, latter: TwoEnds): boolean {
