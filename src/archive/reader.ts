@@ -62,11 +62,13 @@ export class ArchiveReader {
     this.#limits = limits;
   }
 
+  /** The documents, block by block; the receiver may release a batch's memory when it pulls the next one. */
   async *batches(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<BlockBatch> {
     let moreToCome = true;
     const trailer: Buffer[] = [];
     for await (const block of this.rawBlocks(pieces)) {
       let documents = 0;
+      const rawLength = block.text.length;
       if (block.number === 0) {
         this.header = this.#parseHeader(block.text);
       } else if (trailer.length > 0 || block.text[0] === 0x5d) {
@@ -78,11 +80,11 @@ export class ArchiveReader {
         moreToCome = scanner.endsWithComma;
         yield { block: block.number, bytes: block.text, spans: scanner.spans };
       }
-      this.rawSize += block.text.length;
+      this.rawSize += rawLength;
       this.blocks.push({
         offset: block.offset,
         storedLength: block.storedLength,
-        rawLength: block.text.length,
+        rawLength,
         documents,
         hash: block.hash,
       });

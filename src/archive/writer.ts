@@ -1,4 +1,5 @@
 import type { Codec, Sha256Stream } from '../kernel/codec.ts';
+import { releaseMemory } from '../kernel/memory.ts';
 import type { Scratch } from '../kernel/sorted-runs.ts';
 import type { DocumentBatch } from '../model/document.ts';
 import { withBlockLengths } from './block-lengths.ts';
@@ -64,10 +65,12 @@ export class ArchiveWriter {
     this.index = new IndexBuilder(codec, scratch, header.shape !== 'flat');
   }
 
+  /** Takes over the batches: their memory is released as soon as their documents are in blocks. */
   async *pieces(batches: AsyncIterable<DocumentBatch>): AsyncGenerator<Uint8Array> {
     this.#enqueue([Buffer.from(headerText(this.#header))], 0);
     for await (const batch of batches) {
       this.totals.addEncoding(batch);
+      let allCopied = true;
       for (let index = 0; index < batch.spans.count; index++) {
         const length = batch.spans.end(index) - batch.spans.start(index);
         const separator = this.#documents > 0 ? COMMA_LINE.length : 0;
@@ -80,10 +83,12 @@ export class ArchiveWriter {
         if (this.index.full) await this.index.flush();
         if (length + COMMA_LINE.length > BLOCK_BYTES_MAX) {
           yield* this.#largeDocument(batch, index);
+          allCopied = false;
         } else {
           this.#append(batch, index);
         }
       }
+      if (allCopied) releaseMemory(batch.bytes);
     }
     yield* this.#closeBlock(LINE);
     this.#enqueue([Buffer.from(trailerText(this.totals.documentCount, this.totals.documentsDigest))], 0);
@@ -193,6 +198,7 @@ export class ArchiveWriter {
         rawCrc: block.rawCrc,
       });
       yield* block.stored;
+      for (const piece of block.stored) releaseMemory(piece);
     }
   }
 }

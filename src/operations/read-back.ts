@@ -3,6 +3,7 @@ import type { ArchiveWriter } from '../archive/writer.ts';
 import type { Compression } from '../kernel/codec.ts';
 import { BackupError } from '../kernel/errors.ts';
 import type { OnEvent } from '../kernel/events.ts';
+import { releaseMemory } from '../kernel/memory.ts';
 import type { Repository } from '../repository.ts';
 
 /** Blocks decompressed ahead while reading. */
@@ -64,6 +65,7 @@ export async function readBackArchive(
       ) {
         throw storeDamaged(repository, key, `block ${block.number} is not what was written`);
       }
+      releaseMemory(block.text);
     }
   } catch (thrown) {
     if (!(thrown instanceof BackupError && thrown.code === 'ARCHIVE_DAMAGED')) throw thrown;

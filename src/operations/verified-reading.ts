@@ -3,6 +3,7 @@ import { IndexBuilder } from '../archive/index-file.ts';
 import { ArchiveReader, type BlockBatch } from '../archive/reader.ts';
 import { BackupError } from '../kernel/errors.ts';
 import type { OnEvent } from '../kernel/events.ts';
+import { releaseMemory } from '../kernel/memory.ts';
 import type { Scratch } from '../kernel/sorted-runs.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { Repository } from '../repository.ts';
@@ -77,6 +78,7 @@ export async function proveArchive(
         const waiting = onDocument(batch, at, hashes);
         if (waiting !== undefined) await waiting;
       }
+      releaseMemory(batch.bytes);
       onEvent({
         type: 'progress',
         object: manifest.backup_id,

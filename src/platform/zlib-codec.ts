@@ -2,17 +2,17 @@ import { createHash, hash } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
-import type { Codec, Compression } from '../kernel/codec.ts';
-import { noteBuffers } from './buffer-garbage.ts';
+import type { Codec } from '../kernel/codec.ts';
 
-/** Up to this size, and in one part, input is compressed in one call: the fast path for blocks. */
-const ONE_SHOT_BYTES_MAX = 4 * 1024 * 1024;
+/** Up to this size, and in one part, input is compressed in one go: the fast path for blocks. */
+const ONE_GO_BYTES_MAX = 4 * 1024 * 1024;
 
 const STREAM_CHUNK_BYTES = 256 * 1024;
 
 /** zlib refuses smaller output buffers. */
 const CHUNK_BYTES_MIN = 64;
 
+/** Node's one-shot functions copy the output once more wherever it came in two parts, so engines are run directly. */
 export const zlibCodec: Codec = {
   // `binary` is the older name of latin1, and the one that the types know
   sha256: (bytes) => hash('sha256', bytes, 'binary'),
@@ -28,67 +28,53 @@ export const zlibCodec: Codec = {
   crc32: (bytes, previous = 0) => zlib.crc32(bytes, previous),
 
   async compress(compression, level, parts) {
-    const length = parts.reduce((sum, part) => sum + part.length, 0);
-    const [first] = parts;
-    if (first === undefined || (parts.length === 1 && length <= ONE_SHOT_BYTES_MAX)) {
-      return [await compressAtOnce(compression, level, first ?? new Uint8Array())];
-    }
-    return await compressStreaming(compression, level, parts, length);
+    const length = summedLength(parts);
+    const inOneGo = parts.length <= 1 && length <= ONE_GO_BYTES_MAX;
+    // JSON shrinks to less than half: one output buffer, and none that is much too large
+    const chunkSize = inOneGo ? (length >> 1) + 4096 : STREAM_CHUNK_BYTES;
+    const engine =
+      compression === 'gzip'
+        ? // told of the end with its only input, zlib does it in one step
+          zlib.createGzip({ level, chunkSize, ...(inOneGo && { flush: zlib.constants.Z_FINISH }) })
+        : zlib.createZstdCompress({ ...zstdOptions(level, length), chunkSize });
+    const stored: Buffer[] = [];
+    engine.on('data', (part: Buffer) => stored.push(part));
+    await Promise.all([finished(engine), feed(engine, parts)]);
+    return stored;
   },
 
-  decompress: (compression, stored, rawLength) =>
-    new Promise((resolve, reject) => {
-      const options = {
-        chunkSize: Math.max(rawLength + 1, CHUNK_BYTES_MIN),
-        maxOutputLength: Math.max(rawLength, 1),
-        rejectGarbageAfterEnd: true,
-        info: true,
-      };
-      // typed as a buffer, but `info` makes it a buffer and the engine that knows how much it took
-      const settle = (error: Error | null, answer: unknown) => {
-        if (error !== null) return reject(error);
-        const { buffer, engine } = answer as { buffer: Uint8Array; engine: { bytesWritten: number } };
-        if (engine.bytesWritten !== stored.length) {
-          return reject(new Error(`${stored.length - engine.bytesWritten} bytes follow the compressed data`));
-        }
-        if (buffer.length !== rawLength) {
-          return reject(new Error(`the content is ${buffer.length} bytes long instead of ${rawLength}`));
-        }
-        noteBuffers(rawLength);
-        resolve(buffer);
-      };
-      if (compression === 'gzip') zlib.gunzip(stored, options, settle);
-      else zlib.zstdDecompress(stored, options, settle);
-    }),
+  async decompress(compression, stored, rawLength) {
+    const options = { chunkSize: Math.max(rawLength + 1, CHUNK_BYTES_MIN), rejectGarbageAfterEnd: true };
+    const engine = compression === 'gzip' ? zlib.createGunzip(options) : zlib.createZstdDecompress(options);
+    const parts: Buffer[] = [];
+    let length = 0;
+    engine.on('data', (part: Buffer) => {
+      parts.push(part);
+      length += part.length;
+      if (length > rawLength) engine.destroy(new Error(`the content is longer than ${rawLength} bytes`));
+    });
+    engine.end(stored);
+    await finished(engine);
+    if (engine.bytesWritten !== stored.length) {
+      throw new Error(`${stored.length - engine.bytesWritten} bytes follow the compressed data`);
+    }
+    if (length !== rawLength) {
+      throw new Error(`the content is ${length} bytes long instead of ${rawLength}`);
+    }
+    return joined(parts, length);
+  },
 };
 
-function compressAtOnce(compression: Compression, level: number, bytes: Uint8Array): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    // JSON shrinks to less than half: one output buffer, and none that is much too large
-    const chunkSize = (bytes.length >> 1) + 4096;
-    noteBuffers(chunkSize);
-    const settle = (error: Error | null, stored: Uint8Array) =>
-      error === null ? resolve(stored) : reject(error);
-    if (compression === 'gzip') zlib.gzip(bytes, { level, chunkSize }, settle);
-    else zlib.zstdCompress(bytes, { ...zstdOptions(level, bytes.length), chunkSize }, settle);
-  });
-}
-
-async function compressStreaming(
-  compression: Compression,
-  level: number,
-  parts: readonly Uint8Array[],
-  length: number,
-): Promise<readonly Uint8Array[]> {
-  const chunkSize = STREAM_CHUNK_BYTES;
-  const compressor =
-    compression === 'gzip'
-      ? zlib.createGzip({ level, chunkSize })
-      : zlib.createZstdCompress({ ...zstdOptions(level, length), chunkSize });
-  const stored: Uint8Array[] = [];
-  compressor.on('data', (chunk: Uint8Array) => stored.push(chunk));
-  await Promise.all([finished(compressor), feed(compressor, parts)]);
-  return stored;
+/** The parts in one buffer; without a copy where they are neighbours in one already. */
+function joined(parts: readonly Buffer[], length: number): Uint8Array {
+  const [first] = parts;
+  if (first === undefined) return new Uint8Array();
+  let end = first.byteOffset;
+  for (const part of parts) {
+    if (part.buffer !== first.buffer || part.byteOffset !== end) return Buffer.concat(parts, length);
+    end += part.length;
+  }
+  return Buffer.from(first.buffer, first.byteOffset, length);
 }
 
 /**
@@ -112,4 +98,8 @@ function zstdOptions(level: number, length: number): zlib.ZstdOptions {
       [zlib.constants.ZSTD_c_checksumFlag]: 1,
     },
   };
+}
+
+function summedLength(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
 }

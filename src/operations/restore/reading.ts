@@ -1,6 +1,7 @@
 import { DocumentHasher, type DocumentHashes } from '../../archive/document-hashes.ts';
 import { BackupError } from '../../kernel/errors.ts';
 import type { OnEvent } from '../../kernel/events.ts';
+import { releaseMemory } from '../../kernel/memory.ts';
 import type { Platform } from '../../kernel/platform.ts';
 import type { Scratch } from '../../kernel/sorted-runs.ts';
 import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
@@ -86,6 +87,7 @@ async function scanInto(
       await records.add(hashes, writePlace);
       reading.onDocument?.(batch, index, scan.shape, hashes);
     }
+    releaseMemory(batch.bytes);
     reading.onEvent({
       type: 'progress',
       object: reading.object,
