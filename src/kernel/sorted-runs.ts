@@ -8,8 +8,8 @@ export interface Scratch {
 
 /**
  * Any number of records of one width, given in any order and read back sorted by their bytes, in bounded memory:
- * runs of `runRecords` records are sorted and written to a nameless temporary file, and merged while reading
- * (performance.md §7).
+ * runs of `runRecords` records are sorted and written to a nameless temporary file. The first reading merges them into
+ * one long run there (performance.md §7).
  */
 export class SortedRuns {
   readonly width: number;
@@ -19,11 +19,12 @@ export class SortedRuns {
   readonly #runRecords: number;
   #buffer: Buffer;
   #buffered = 0;
+  #bufferIsSorted = true;
   #file: TemporaryFile | null = null;
-  /** Offsets at which runs start in the file, and the file's length at the end. */
-  readonly #runStarts: number[] = [0];
+  /** Offsets at which runs start in the file, and the end of the last one. */
+  #runStarts: number[] = [0];
 
-  constructor(scratch: Scratch, width: number, runRecords = 250_000) {
+  constructor(scratch: Scratch, width: number, runRecords = 65_536) {
     this.#scratch = scratch;
     this.width = width;
     this.#runRecords = runRecords;
@@ -49,6 +50,7 @@ export class SortedRuns {
   added(): void {
     this.#buffered++;
     this.count++;
+    this.#bufferIsSorted = false;
   }
 
   async flush(): Promise<void> {
@@ -64,17 +66,14 @@ export class SortedRuns {
   /** All records in order, in pieces of whole records; a piece is valid until the next pull. May be read repeatedly. */
   async *sorted(): AsyncGenerator<Buffer> {
     if (this.#file === null) {
-      const sorted = this.#sortedBuffer();
-      if (sorted.length > 0) yield sorted;
+      if (this.#buffered > 0) yield this.#sortedBuffer();
       return;
     }
     await this.flush();
-    const file = this.#file;
-    const starts = this.#runStarts;
-    const readers = starts
-      .slice(0, -1)
-      .map((start, run) => new RunReader(file, this.width, start, starts[run + 1]!));
-    yield* mergeRuns(readers, this.width);
+    if (this.#runStarts.length > 2) await this.#mergeIntoOne(this.#file);
+    const [start, end] = this.#runStarts as [number, number];
+    const run = new RunReader(this.#file, this.width, start, end);
+    while (await run.load()) yield run.buffer;
   }
 
   async close(): Promise<void> {
@@ -83,43 +82,82 @@ export class SortedRuns {
     this.#buffered = 0;
   }
 
+  /** The buffered records, sorted once: they are read as often as anybody asks. */
   #sortedBuffer(): Buffer {
-    return sortRecords(this.#buffer.subarray(0, this.#buffered * this.width), this.width);
+    if (!this.#bufferIsSorted) {
+      this.#buffer = sortRecords(this.#buffer.subarray(0, this.#buffered * this.width), this.width);
+      this.#bufferIsSorted = true;
+    }
+    return this.#buffer.subarray(0, this.#buffered * this.width);
+  }
+
+  async #mergeIntoOne(file: TemporaryFile): Promise<void> {
+    const starts = this.#runStarts;
+    const readers = starts
+      .slice(0, -1)
+      .map((start, run) => new RunReader(file, this.width, start, starts[run + 1]!));
+    const start = starts.at(-1)!;
+    let end = start;
+    for await (const piece of mergeRuns(readers, this.width)) {
+      await file.write(piece, end);
+      end += piece.length;
+    }
+    this.#runStarts = [start, end];
   }
 }
-
-const COUNTED_RECORDS_MIN = 1000;
 
 /** The records of `buffer` in the order of their bytes, in a new buffer. */
 export function sortRecords(buffer: Buffer, width: number): Buffer {
   const count = buffer.length / width;
+  // of few records it is not worth counting 65,536 values
+  const prefixBytes = count < COUNTED_RECORDS_MIN ? 0 : Math.min(width, PREFIX_BYTES_MAX) & ~1;
+  const order = orderByPrefix(buffer, width, count, prefixBytes);
+  const sorted = Buffer.allocUnsafeSlow(buffer.length);
+  for (let from = 0, into = 0; from < count; ) {
+    let to = from + 1;
+    while (to < count && samePrefix(buffer, order[from]! * width, order[to]! * width, prefixBytes)) to++;
+    if (to - from > 1)
+      order.subarray(from, to).sort((a, b) => compareRecords(buffer, a * width, buffer, b * width, width));
+    for (; from < to; from++) {
+      for (let at = order[from]! * width, end = at + width; at < end; ) sorted[into++] = buffer[at++]!;
+    }
+  }
+  return sorted;
+}
+
+const COUNTED_RECORDS_MIN = 1000;
+const PREFIX_BYTES_MAX = 8;
+
+/** Numbers of the records in the order of their first bytes: radix sort by two bytes at a time, from the last pair. */
+function orderByPrefix(buffer: Buffer, width: number, count: number, prefixBytes: number): Uint32Array {
   let order = new Uint32Array(count);
   let spare = new Uint32Array(count);
   for (let index = 0; index < count; index++) order[index] = index;
-  // radix sort over the first eight bytes, two at a time from the last pair; ties are settled below, and so are the
-  // few records for which it is not worth counting 65,536 values
-  const digits = count < COUNTED_RECORDS_MIN ? 0 : Math.min(width, 8) & ~1;
-  for (let digit = digits - 2; digit >= 0; digit -= 2) {
-    const offsets = new Uint32Array(65537);
-    for (let at = digit; at < buffer.length; at += width)
-      offsets[((buffer[at]! << 8) | buffer[at + 1]!) + 1]!++;
-    for (let value = 0; value < 65536; value++) offsets[value + 1]! += offsets[value]!;
-    for (const record of order) {
-      const at = record * width + digit;
-      spare[offsets[(buffer[at]! << 8) | buffer[at + 1]!]!++] = record;
+  if (prefixBytes === 0) return order;
+  const digits = new Uint16Array(count);
+  const places = new Uint32Array(65536);
+  for (let pair = prefixBytes - 2; pair >= 0; pair -= 2) {
+    places.fill(0);
+    for (let index = 0, at = pair; index < count; index++, at += width) {
+      const digit = (buffer[at]! << 8) | buffer[at + 1]!;
+      digits[index] = digit;
+      places[digit]!++;
+    }
+    if (places[digits[0]!] === count) continue; // all the same
+    for (let digit = 0, place = 0; digit < 65536; digit++) {
+      const size = places[digit]!;
+      places[digit] = place;
+      place += size;
+    }
+    for (let index = 0; index < count; index++) {
+      const record = order[index]!;
+      const digit = digits[record]!;
+      spare[places[digit]!] = record;
+      places[digit]!++;
     }
     [order, spare] = [spare, order];
   }
-  const sorted = Buffer.allocUnsafeSlow(buffer.length);
-  for (let from = 0; from < count; ) {
-    let to = from + 1;
-    while (to < count && samePrefix(buffer, order[from]! * width, order[to]! * width, digits)) to++;
-    if (to - from > 1)
-      order.subarray(from, to).sort((a, b) => compareRecords(buffer, a * width, buffer, b * width, width));
-    for (; from < to; from++)
-      buffer.copy(sorted, from * width, order[from]! * width, (order[from]! + 1) * width);
-  }
-  return sorted;
+  return order;
 }
 
 function samePrefix(buffer: Buffer, a: number, b: number, length: number): boolean {
@@ -128,17 +166,25 @@ function samePrefix(buffer: Buffer, a: number, b: number, length: number): boole
 }
 
 function compareRecords(a: Buffer, aAt: number, b: Buffer, bAt: number, width: number): number {
-  return a.compare(b, bAt, bAt + width, aAt, aAt + width);
+  for (let at = 0; at < width; at++) {
+    const difference = a[aAt + at]! - b[bAt + at]!;
+    if (difference !== 0) return difference;
+  }
+  return 0;
 }
 
 const READ_BYTES = 64 * 1024;
 
+/** Reads one run from the file, record by record. */
 class RunReader {
   readonly #file: TemporaryFile;
   readonly #width: number;
+  readonly #memory: Buffer;
   #offset: number;
   readonly #end: number;
+  /** Whole records. */
   buffer: Buffer;
+  /** Where the current record stands in `buffer`. */
   at = 0;
 
   constructor(file: TemporaryFile, width: number, start: number, end: number) {
@@ -146,66 +192,58 @@ class RunReader {
     this.#width = width;
     this.#offset = start;
     this.#end = end;
-    this.buffer = Buffer.alloc(0);
+    this.#memory = Buffer.allocUnsafeSlow(Math.min(READ_BYTES - (READ_BYTES % width), end - start));
+    this.buffer = this.#memory.subarray(0, 0);
   }
 
-  /** False at the end of the run; otherwise the current record stands at `at` in `buffer`. */
-  async advance(): Promise<boolean> {
-    this.at += this.#width;
-    if (this.at < this.buffer.length) return true;
-    const size = Math.min(READ_BYTES - (READ_BYTES % this.#width), this.#end - this.#offset);
-    if (size <= 0) return false;
-    const buffer = Buffer.allocUnsafeSlow(size);
-    const read = await this.#file.read(buffer, this.#offset);
+  /** Reads on; false at the end of the run. */
+  async load(): Promise<boolean> {
+    const size = Math.min(this.#memory.length, this.#end - this.#offset);
+    if (size === 0) return false;
+    this.buffer = this.#memory.subarray(0, size);
+    const read = await this.#file.read(this.buffer, this.#offset);
     if (read !== size) throw new Error(`a temporary file is shorter than what was written to it`);
     this.#offset += size;
-    this.buffer = buffer;
     this.at = 0;
     return true;
   }
 
-  /** True if `advance` can go on without reading. */
-  get buffered(): boolean {
-    return this.at + this.#width < this.buffer.length;
-  }
-
-  step(): void {
+  /** Goes on to the next record; false if `load` must come first. */
+  step(): boolean {
     this.at += this.#width;
+    return this.at < this.buffer.length;
   }
 }
 
+/** The records of all runs in order; a piece is valid until the next pull. */
 async function* mergeRuns(readers: RunReader[], width: number): AsyncGenerator<Buffer> {
   const heap: RunReader[] = [];
-  const before = (a: RunReader, b: RunReader) => compareRecords(a.buffer, a.at, b.buffer, b.at, width) < 0;
+  for (const reader of readers) if (await reader.load()) heap.push(reader);
   const siftDown = (from: number) => {
+    const reader = heap[from]!;
     let at = from;
     for (;;) {
-      let least = at;
-      for (const child of [2 * at + 1, 2 * at + 2]) {
-        if (child < heap.length && before(heap[child]!, heap[least]!)) least = child;
-      }
-      if (least === at) return;
-      [heap[at], heap[least]] = [heap[least]!, heap[at]!];
-      at = least;
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!, width)) child++;
+      if (!isBefore(heap[child]!, reader, width)) break;
+      heap[at] = heap[child]!;
+      at = child;
     }
+    heap[at] = reader;
   };
-  for (const reader of readers) if (await reader.advance()) heap.push(reader);
   for (let at = (heap.length >> 1) - 1; at >= 0; at--) siftDown(at);
 
-  const pieceBytes = READ_BYTES - (READ_BYTES % width);
-  let piece = Buffer.allocUnsafeSlow(pieceBytes);
+  const piece = Buffer.allocUnsafeSlow(READ_BYTES - (READ_BYTES % width));
   let filled = 0;
   while (heap.length > 0) {
     const least = heap[0]!;
-    least.buffer.copy(piece, filled, least.at, least.at + width);
-    filled += width;
-    if (filled === pieceBytes) {
+    for (let at = least.at, end = at + width; at < end; ) piece[filled++] = least.buffer[at++]!;
+    if (filled === piece.length) {
       yield piece;
-      piece = Buffer.allocUnsafeSlow(pieceBytes);
       filled = 0;
     }
-    if (least.buffered) least.step();
-    else if (!(await least.advance())) {
+    if (!least.step() && !(await least.load())) {
       const last = heap.pop()!;
       if (heap.length === 0) break;
       heap[0] = last;
@@ -213,4 +251,8 @@ async function* mergeRuns(readers: RunReader[], width: number): AsyncGenerator<B
     siftDown(0);
   }
   if (filled > 0) yield piece.subarray(0, filled);
+}
+
+function isBefore(a: RunReader, b: RunReader, width: number): boolean {
+  return compareRecords(a.buffer, a.at, b.buffer, b.at, width) < 0;
 }

@@ -24,7 +24,7 @@ async function sortedByRuns(records: readonly Buffer[], width: number, runRecord
     }
     expect(runs.count).toBe(records.length);
     const read = async (): Promise<Buffer> =>
-      Buffer.concat((await Array.fromAsync(runs.sorted())).map((piece) => Buffer.from(piece)));
+      Buffer.concat(await Array.fromAsync(runs.sorted(), (piece) => Buffer.from(piece)));
     const first = await read();
     expect((await read()).equals(first), 'it can be read again').toBe(true);
     return first;
@@ -55,6 +55,22 @@ describe('records sorted by their bytes', () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  it('that came after a first reading', async () => {
+    const records = randomRecords(300, 12, 2);
+    for (const runRecords of [20, 1000]) {
+      const runs = new SortedRuns(SCRATCH, 12, runRecords);
+      for (const [count, record] of records.entries()) {
+        if (runs.full) await runs.flush();
+        runs.slot().set(record);
+        runs.added();
+        if (count % 70 !== 0) continue;
+        const pieces = await Array.fromAsync(runs.sorted(), (piece) => Buffer.from(piece));
+        expect(Buffer.concat(pieces).equals(reference(records.slice(0, count + 1)))).toBe(true);
+      }
+      await runs.close();
+    }
   });
 
   it('in runs that are longer than what is read of them at once', async () => {
