@@ -8,7 +8,9 @@ import type { Codec } from '../kernel/codec.ts';
 
 export class LeafMaker {
   readonly #codec: Codec;
-  #input = Buffer.alloc(256);
+  #memory = Buffer.alloc(256);
+  /** View of the memory, as long as the last input: most keys are as long as the one before. */
+  #input = this.#memory.subarray(0, 0);
 
   constructor(codec: Codec) {
     this.#codec = codec;
@@ -17,11 +19,17 @@ export class LeafMaker {
   /** The first 16 characters of the result are the leaf. */
   leaf(key: Uint8Array, documentHash: string): string {
     const length = 4 + key.length + 32;
-    if (length > this.#input.length) this.#input = Buffer.alloc(2 * length);
-    this.#input.writeUInt32BE(key.length, 0);
-    this.#input.set(key, 4);
-    this.#input.write(documentHash, 4 + key.length, 32, 'latin1');
-    return this.#codec.sha256(this.#input.subarray(0, length));
+    if (length !== this.#input.length) {
+      if (length > this.#memory.length) this.#memory = Buffer.alloc(2 * length);
+      this.#input = this.#memory.subarray(0, length);
+      this.#input.writeUInt32BE(key.length, 0);
+    }
+    const input = this.#input;
+    input.set(key, 4);
+    for (let at = 4 + key.length, index = 0; index < 32; index++) {
+      input[at + index] = documentHash.charCodeAt(index);
+    }
+    return this.#codec.sha256(input);
   }
 }
 

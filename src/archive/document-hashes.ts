@@ -62,12 +62,20 @@ export class DocumentHasher {
     const ownId = payloadId(batch, index, this.shape);
     const logical = ownId ?? key;
     hashes.ownId = ownId !== null;
-    hashes.logicalIdHash = ownId === null ? hashes.scanKeyHash : this.#codec.sha256(ownId);
+    hashes.logicalIdHash =
+      ownId === null || sameKey(ownId, key) ? hashes.scanKeyHash : this.#codec.sha256(ownId);
     hashes.payloadHash =
       this.shape === 'flat_id' ? documentHash : this.#codec.sha256(payload(batch, index, this.shape));
     hashes.contentLeaf = this.#leaves.leaf(logical, hashes.payloadHash);
     return hashes;
   }
+}
+
+/** Where the server keeps the payload's id as its own, one hash serves both. */
+function sameKey(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
+  return true;
 }
 
 /** Running totals over the documents of a backup. */

@@ -1,5 +1,4 @@
-import { DocumentScanner } from '../kernel/json/document-scanner.ts';
-import { JsonMalformed } from '../kernel/json/json-malformed.ts';
+import { DocumentScanner, JsonMalformed } from '../kernel/json/document-scanner.ts';
 import { MemberNames } from '../kernel/json/member-names.ts';
 import { decodedKey, usableKey } from '../kernel/json/strings.ts';
 import { type DocumentBatch, type DocumentShape, MEMBER, type Member } from './document.ts';
@@ -70,17 +69,18 @@ const SCAN_KEY: Record<DocumentShape, Member> = {
 
 /** JSON text of a document's scan key; null if it has none that identifies it (design.md §5.3). */
 export function scanKeyText(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
-  const member = SCAN_KEY[shape];
-  if (!batch.spans.hasMember(index, member)) return null;
-  const start = batch.spans.memberStart(index, member);
-  const end = batch.spans.memberEnd(index, member);
-  return usableKey(batch.bytes, start, end) ? batch.bytes.subarray(start, end) : null;
+  const { bytes, spans } = batch;
+  const start = spans.memberStart(index, SCAN_KEY[shape]);
+  const end = spans.memberEnd(index, SCAN_KEY[shape]);
+  return end > 0 && usableKey(bytes, start, end) ? bytes.subarray(start, end) : null;
 }
 
 /** The bytes that identify a document on its server; null if there are none. May be a view of the batch. */
 export function scanKey(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
-  const text = scanKeyText(batch, index, shape);
-  return text === null ? null : decodedKey(text, 0, text.length);
+  const { bytes, spans } = batch;
+  const start = spans.memberStart(index, SCAN_KEY[shape]);
+  const end = spans.memberEnd(index, SCAN_KEY[shape]);
+  return end > 0 && usableKey(bytes, start, end) ? decodedKey(bytes, start, end) : null;
 }
 
 /** Name of a document for people: its scan key, or its place. */
@@ -91,30 +91,32 @@ export function nameOfDocument(batch: DocumentBatch, index: number, shape: Docum
   return name.length > 100 ? `${name.slice(0, 100)}…` : name;
 }
 
+const PAYLOAD = { id_data: MEMBER.data, row: MEMBER.rowData } as const;
+
 /** The user's own JSON: the document itself, or what the server wraps. */
 export function payload(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array {
   const { bytes, spans } = batch;
-  const member = shape === 'id_data' ? MEMBER.data : shape === 'row' ? MEMBER.rowData : null;
-  return member === null
-    ? bytes.subarray(spans.start(index), spans.end(index))
-    : bytes.subarray(spans.memberStart(index, member), spans.memberEnd(index, member));
+  if (shape === 'flat' || shape === 'flat_id') return bytes.subarray(spans.start(index), spans.end(index));
+  const member = PAYLOAD[shape];
+  return bytes.subarray(spans.memberStart(index, member), spans.memberEnd(index, member));
 }
 
-const ID_ONLY = new MemberNames(['id']);
+const PAYLOAD_SCANNER = new DocumentScanner(new MemberNames(['id']), null);
 
 /** JSON text of the payload's own top-level `id`; null if it has none that identifies it. */
 export function payloadIdText(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
   if (shape === 'flat' || shape === 'flat_id') return scanKeyText(batch, index, 'flat');
-  const bytes = payload(batch, index, shape);
-  const scanner = new DocumentScanner(ID_ONLY, null);
+  const { bytes } = batch;
+  const member = PAYLOAD[shape];
+  PAYLOAD_SCANNER.restart(batch.spans.memberStart(index, member));
   try {
-    scanner.advance(bytes, bytes.length);
-    scanner.finish();
+    PAYLOAD_SCANNER.advance(bytes, batch.spans.memberEnd(index, member));
+    PAYLOAD_SCANNER.finish();
   } catch (thrown) {
     if (thrown instanceof JsonMalformed) return null; // kept as it is; it has no members that could be named
     throw thrown;
   }
-  const { spans } = scanner;
+  const { spans } = PAYLOAD_SCANNER;
   if (!spans.hasMember(0, 0)) return null;
   const [start, end] = [spans.memberStart(0, 0), spans.memberEnd(0, 0)];
   return usableKey(bytes, start, end) ? bytes.subarray(start, end) : null;

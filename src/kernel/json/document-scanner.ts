@@ -82,6 +82,19 @@ export class DocumentScanner {
     this.#expected = envelope === null ? 'document or end' : 'list or envelope';
   }
 
+  /** Begins anew with another text, that starts at `from` in its buffer; what was found so far is forgotten. */
+  restart(from = 0): void {
+    this.spans.clear();
+    this.envelopeSpans.fill(0);
+    this.#value.restart();
+    this.#at = from;
+    this.#expected = this.#envelope === null ? 'document or end' : 'list or envelope';
+    this.#list = 'ahead';
+    this.#inDocument = false;
+    this.#member = -1;
+    this.#lineBreaks = 0;
+  }
+
   get lineBreaks(): number {
     return this.#lineBreaks + this.#value.lineBreaks;
   }

@@ -43,6 +43,11 @@ export class DocumentSpans {
     this.#count = kept;
   }
 
+  /** The scanner's own: forgets all documents, the one that is being read included. */
+  clear(): void {
+    this.#values.fill(0, 0, (this.#count + 1) * this.#stride);
+    this.#count = 0;
+  }
   /** The scanner's own: a member of the document that is being read. */
   setMember(member: number, start: number, end: number): void {
     const base = this.#count * this.#stride + 2 + 2 * member;

@@ -34,6 +34,15 @@ export class ValueEnd {
   #brackets = new Uint8Array(64);
   #depth = 0;
 
+  /** Forgets the open value and the line breaks. */
+  restart(): void {
+    this.lineBreaks = 0;
+    this.#goOnAt = 0;
+    this.#isScalar = false;
+    this.#inString = false;
+    this.#depth = 0;
+  }
+
   /** Whether a value was begun and its end not found. */
   get isOpen(): boolean {
     return this.#goOnAt !== 0;

@@ -328,3 +328,29 @@ test('documents are known as soon as their end has been fed', () => {
   expect(firstWith(3)).toBe('{"rows":[{"id":1}, 25,"x"');
   expect(firstWith(4)).toBe('{"rows":[{"id":1}, 25,"x",[2]');
 });
+
+describe('a scanner that begins anew', () => {
+  test.each(['{"id":1}', '{"id":1,"data":[[{"a', '{"id":1,"data":"open', '{"id":1}]', '{"id":7'])(
+    'has forgotten %s',
+    (former) => {
+      const scanner = new DocumentScanner(MEMBERS, null);
+      const before = Buffer.from(former);
+      try {
+        scanner.advance(before, before.length);
+        scanner.finish();
+      } catch {
+        // what is left of a text that was refused must not matter either
+      }
+      const text = Buffer.from('skipped {"data":\n2},');
+      scanner.restart(8);
+      scanner.advance(text, text.length);
+      scanner.finish();
+      expect(scanner.spans.count).toBe(1);
+      expect([scanner.spans.start(0), scanner.spans.end(0)]).toEqual([8, 19]);
+      expect(scanner.spans.hasMember(0, 0)).toBe(false);
+      expect(scanner.spans.memberStart(0, 1)).toBe(17);
+      expect(scanner.lineBreaks).toBe(1);
+      expect(scanner.endsWithComma).toBe(true);
+    },
+  );
+});
