@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 
@@ -7,6 +8,9 @@ const ROOT = join(import.meta.dirname, '..', '..');
 /** The program as it is run from a checkout. */
 export const PROGRAM = join(ROOT, 'bin', 'zerodb-backup');
 const ENTRY = join(ROOT, 'src', 'cli', 'bin.ts');
+
+/** Halves the time that each process takes to start. */
+const NODE_COMPILE_CACHE = join(tmpdir(), 'zerodb-backup-test-compile-cache');
 
 export interface Ended {
   readonly code: number | null;
@@ -40,7 +44,7 @@ export function runShell(script: string, options: CommandOptions = {}): Promise<
 export function run(command: string, argv: readonly string[], options: CommandOptions = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, argv, {
-      env: { ...options.env },
+      env: { NODE_COMPILE_CACHE, ...options.env },
       cwd: options.cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
