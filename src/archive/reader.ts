@@ -143,7 +143,8 @@ export class ArchiveReader {
     let expected = 0;
     let wellFormed = lineBreaks === 0 && spans.count > 0;
     for (let index = 0; index < spans.count; index++) {
-      wellFormed &&= spans.start(index) === expected;
+      const start = spans.start(index);
+      wellFormed &&= start === expected && (index === 0 || block.text[start - 1] === 0x0a);
       expected = spans.end(index) + 2;
     }
     if (!scanner.endsWithComma) expected--;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { withBlockLengths } from '../../../src/archive/block-lengths.ts';
@@ -74,6 +75,19 @@ describe('reading an archive', () => {
     }
   });
 
+  it('takes a trailer that is longer than what is known of a zstd frame at first', async () => {
+    const keys = Array.from({ length: 20_000 }, (_, at) =>
+      createHash('md5').update(String(at)).digest('hex'),
+    );
+    const long = `],"deleted_ids":${JSON.stringify(keys)},"document_count":0,"documents_digest":"${'0'.repeat(32)}"}\n`;
+    const stored = await archiveOf([header, long], 'zstd');
+    for (const length of [1000, 100_000, 250_000, stored.length]) {
+      const limits = { compression: 'zstd', fileSize: stored.length, rawSize: 1 << 20, inFlight: 2 } as const;
+      const { reader } = await readStored(stored, HEADER.backupId, limits, length);
+      expect(reader.trailer!.deletedKeys).toHaveLength(keys.length);
+    }
+  });
+
   it.each<[string, readonly (string | Buffer)[]]>([
     ['nothing', []],
     ['no header line', ['{"id":1},\n', '[]\n', trailer]],
@@ -96,6 +110,8 @@ describe('reading an archive', () => {
     ['an empty block', [header, '', '{"id":1}\n', trailer]],
     ['a blank line', [header, '{"id":1},\n\n{"id":2}\n', trailer]],
     ['two documents in a line', [header, '{"id":1},{"id":2}\n', trailer]],
+    ['a space where a line should end', [header, '{"id":1}, {"id":2}\n', trailer]],
+    ['a space where the block should end', [header, '{"id":1}, ', '{"id":2}\n', trailer]],
     ['a space before a document', [header, ' {"id":1}\n', trailer]],
     ['a space behind a document', [header, '{"id":1} \n', trailer]],
     ['CR LF', [header, '{"id":1},\r\n{"id":2}\n', trailer]],
