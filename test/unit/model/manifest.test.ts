@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { BackupError } from '../../../src/kernel/errors.ts';
 import { canonicalJson } from '../../../src/kernel/json/canonical.ts';
 import { encodeManifest, encodeMarker, parseManifest, parseMarker } from '../../../src/model/manifest.ts';
 import { zlibCodec } from '../../../src/platform/zlib-codec.ts';
@@ -161,6 +163,38 @@ describe('a manifest', () => {
   ])('with %s %j is refused', (name, value) => {
     expect(() => parse(sealed({ ...MANIFEST_FIELDS, [name]: value }))).toThrow(
       backupError('FORMAT_UNKNOWN', BACKUP_ID),
+    );
+  });
+
+  it('read from anything at all is a manifest or a BackupError', () => {
+    const refused = (bytes: Uint8Array): void => {
+      expect(() => parse(bytes)).toThrow(backupError(/^(MANIFEST_DAMAGED|FORMAT_UNKNOWN)$/, BACKUP_ID));
+    };
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), refused), { numRuns: 500 });
+    fc.assert(
+      fc.property(fc.json(), (text) => refused(Buffer.from(text))),
+      { numRuns: 500 },
+    );
+    // members of all kinds, sealed with the right hash where they have a canonical form
+    const value = fc.jsonValue({ maxDepth: 3 });
+    const name = fc.oneof(fc.constantFrom(...Object.keys(MANIFEST_FIELDS)), fc.string());
+    fc.assert(
+      fc.property(fc.dictionary(name, value, { minKeys: 1, maxKeys: 4 }), (change) => {
+        const fields = { ...MANIFEST_FIELDS, ...change };
+        let bytes: Buffer;
+        try {
+          bytes = sealed(fields);
+        } catch {
+          bytes = Buffer.from(JSON.stringify({ ...fields, manifest_sha256: '0'.repeat(64) }));
+        }
+        try {
+          expect(parse(bytes)).toMatchObject({ backup_id: BACKUP_ID, format: 'zerodb-backup/1' });
+        } catch (thrown) {
+          if (!(thrown instanceof BackupError)) throw thrown;
+          expect(['MANIFEST_DAMAGED', 'FORMAT_UNKNOWN']).toContain(thrown.code);
+        }
+      }),
+      { numRuns: 1000 },
     );
   });
 
