@@ -1,5 +1,5 @@
 import { BackupError, combinedExit, toBackupError } from '../kernel/errors.ts';
-import { type ReportedError, type RestoreReport, reportError } from '../model/report.ts';
+import { type ListedBackup, type ReportedError, type RestoreReport, reportError } from '../model/report.ts';
 import { list } from '../operations/list.ts';
 import { applyRestore, planRestore, type RestorePlan, validateBackup } from '../operations/restore.ts';
 import type { Invocation } from './invocation.ts';
@@ -106,7 +106,7 @@ async function agree({ ask }: Invocation, reports: readonly RestoreReport[]): Pr
 
 /** The newest good backup of every collection asked for; one that has none is a failure of its own. */
 async function newestGood(
-  { session, context }: Invocation,
+  { session, context, output }: Invocation,
   flags: RestoreFlags,
   fail: (thrown: unknown, object: string) => void,
 ): Promise<string[]> {
@@ -120,10 +120,33 @@ async function newestGood(
     throw noBackup('anything', repository.store.label);
   return (flags.collections ?? held).flatMap((collection) => {
     const newest = backups.find(({ manifest, good }) => good && manifest.collection === collection);
-    if (newest !== undefined) return [newest.manifest.backup_id];
+    if (newest !== undefined) {
+      for (const text of doubts(backups, newest)) output.complain(`Warning: ${text}`);
+      return [newest.manifest.backup_id];
+    }
     fail(noBackup(`collection ${collection}`, repository.store.label), collection);
     return [];
   });
+}
+
+/** Why the newest good backup of a collection may not be what somebody wants back. */
+function doubts(backups: readonly ListedBackup[], newest: ListedBackup): string[] {
+  const { backup_id, collection, document_count } = newest.manifest;
+  const ofCollection = backups.filter(({ manifest }) => manifest.collection === collection);
+  const passedOver = ofCollection
+    .slice(0, ofCollection.indexOf(newest))
+    .map(({ manifest }) => manifest.backup_id);
+  const fuller = ofCollection.find(({ manifest, good }) => good && manifest.document_count > 0)?.manifest;
+  return [
+    ...(passedOver.length > 0
+      ? [`${backup_id} is not the newest: ${passedOver.join(', ')} is incomplete`]
+      : []),
+    ...(document_count === 0 && fuller !== undefined
+      ? [
+          `${backup_id} is empty; ${fuller.backup_id} has ${fuller.document_count} documents: restore it by its id if they are wanted`,
+        ]
+      : []),
+  ];
 }
 
 function noBackup(what: string, store: string): BackupError {

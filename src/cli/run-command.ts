@@ -37,7 +37,7 @@ export async function runCommand(edge: Edge, ...[command, flags, action]: Parame
     edge.setExitCode(exitCode);
   } catch (thrown) {
     if (thrown instanceof OutputClosed) return;
-    const error = stopOf(edge.signal) ?? toBackupError(thrown, { operation: command });
+    const error = stopped(edge.signal, toBackupError(thrown, { operation: command }));
     logs?.toFile(failureText(error));
     endWith(edge, command, error);
   } finally {
@@ -92,6 +92,19 @@ async function act(
     await session.close();
     await platform.http.close();
   }
+}
+
+/** What a signal said, with what the operation that it stopped says of its own state. */
+function stopped(signal: AbortSignal, error: BackupError): BackupError {
+  const stop = stopOf(signal);
+  if (stop === null) return error;
+  const { code, message, kept, cure } = stop;
+  const facts = { kept: error.kept ?? kept, cure: error.kept === undefined ? cure : error.cure };
+  return new BackupError(
+    code,
+    message,
+    Object.fromEntries(Object.entries(facts).filter(([, fact]) => fact !== undefined)),
+  );
 }
 
 /** What a signal said; null while nobody has sent one. */

@@ -75,7 +75,7 @@ export async function backup(
   const listed = await source.listCollections(context.signal);
   const writeMarker = await claimStore(repository, source.identity, request.adoptStore, context.signal);
   const held = await heldBackups(repository, context.signal);
-  const candidates = chooseCollections(request, listed, held.collections);
+  const candidates = chooseCollections(request, listed, new Set(held.documentCounts.keys()));
   const scratch = await openScratch(repository);
   onEvent({
     type: 'run:started',
@@ -110,6 +110,11 @@ export async function backup(
         });
         if (manifest === null) throw absent(candidate);
         result = successful(manifest, request.dryRun, clock.monotonic() - started);
+        const before = held.documentCounts.get(name) ?? 0;
+        if (manifest.document_count === 0 && before > 0) {
+          const message = `collection ${name} is empty; the newest backup of it held ${before} documents`;
+          onEvent({ type: 'warning', object: name, code: 'COLLECTION_EMPTIED', message });
+        }
         onEvent({ type: 'object:finished', object: name, outcome: manifest.status });
       } catch (thrown) {
         context.signal?.throwIfAborted();
@@ -149,11 +154,15 @@ export async function backup(
   };
 }
 
+interface Held {
+  /** Ids that are taken. */
+  readonly ids: Set<string>;
+  /** Documents of the newest backup of each collection. */
+  readonly documentCounts: ReadonlyMap<string, number>;
+}
+
 /** What the store holds already. A store that does not exist yet holds nothing: claimStore has looked. */
-async function heldBackups(
-  repository: Repository,
-  signal?: AbortSignal,
-): Promise<{ ids: Set<string>; collections: ReadonlySet<string> }> {
+async function heldBackups(repository: Repository, signal?: AbortSignal): Promise<Held> {
   try {
     const { backups, damaged, unfinished } = await readCatalog(repository, signal);
     const ids = [
@@ -161,10 +170,15 @@ async function heldBackups(
       ...damaged.map(({ backupId }) => backupId),
       ...unfinished,
     ];
-    return { ids: new Set(ids), collections: new Set(backups.map(({ collection }) => collection)) };
+    const documentCounts = new Map<string, number>();
+    // newest first
+    for (const { collection, document_count } of backups) {
+      if (!documentCounts.has(collection)) documentCounts.set(collection, document_count);
+    }
+    return { ids: new Set(ids), documentCounts };
   } catch (thrown) {
     if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
-    return { ids: new Set(), collections: new Set() };
+    return { ids: new Set(), documentCounts: new Map() };
   }
 }
 

@@ -105,7 +105,10 @@ export async function planRestore(
   if (!state.complete && collection.traits.serverGivenKeys) throw unreadTarget(name);
   const { actions, counts } = await matchDocuments(proved.scratch, proved.records!.runs, state.records.runs);
   opened.defer(() => actions.close());
-  const warnings = [...proved.warnings, ...planWarnings(manifest, state, name)];
+  const warnings = [
+    ...proved.warnings,
+    ...planWarnings(manifest, state, name, collection.traits.serverGivenKeys ? counts.created : 0),
+  ];
   const errors = [...incompleteness(manifest), ...unmatched(counts, name)];
   return new Plan({
     repository,

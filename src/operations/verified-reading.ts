@@ -51,6 +51,7 @@ export async function proveArchive(
   signal?: AbortSignal,
   onDocument: OnDocument = () => {},
 ): Promise<{ readonly indexSha256: string }> {
+  assertWhole(manifest);
   const { codec } = repository.platform;
   const fileHash = codec.createSha256();
   let bytes = 0;
@@ -117,6 +118,19 @@ export async function proveArchive(
   } finally {
     await index.close();
   }
+}
+
+/** The format reserves backups that are read together with their base; this version must not take one for the whole. */
+function assertWhole({ backup_id, backup_type, base_backup_id, deleted_count }: Manifest): void {
+  if (backup_type === 'full' && base_backup_id === null && deleted_count === 0) return;
+  throw new BackupError(
+    'FORMAT_UNKNOWN',
+    `${backup_id} is an incremental backup, which this version cannot read`,
+    {
+      object: backup_id,
+      cure: 'Use the version of zerodb-backup that wrote it, or restore a full backup.',
+    },
+  );
 }
 
 export function archiveDamaged(manifest: Manifest, what: string, cause?: unknown): BackupError {

@@ -65,6 +65,8 @@ export async function verify(
     results.push(result);
   }
   if (wanted === null) errors.push(...(await markerErrors(repository, context.signal)));
+  if (wanted === null && results.length === 0)
+    errors.push(nothingToVerify(repository, catalog.unfinished.length));
   const stale =
     request.maxAgeMs === null ? [] : staleCollections(catalog.backups, clock.now() - request.maxAgeMs);
   errors.push(...results.flatMap((result) => result.errors), ...stale.map(staleError));
@@ -234,6 +236,16 @@ function staleError(collection: string): ReportedError {
     new BackupError('BACKUP_STALE', `collection ${collection} has no good backup young enough`, {
       object: collection,
       cure: `Run \`zerodb-backup backup --collections ${collection}\`.`,
+    }),
+  );
+}
+
+/** An empty store is no good news: a disk that is not mounted looks the same. */
+function nothingToVerify(repository: Repository, unfinished: number): ReportedError {
+  const archives = unfinished === 0 ? '' : `, but ${unfinished} archives without a manifest`;
+  return reportError(
+    new BackupError('BACKUP_MISSING', `there are no backups in ${repository.store.label}${archives}`, {
+      cure: 'Check --store, and that its disk is mounted; then make a backup.',
     }),
   );
 }

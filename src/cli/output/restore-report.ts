@@ -32,6 +32,7 @@ export function planLines(report: RestoreReport): string[] {
     ...line(counts.extra, 'only there: left alone'),
     ...line(counts.ambiguous, 'match more than one document: left alone'),
     ...line(counts.unaddressable, 'cannot be addressed there: left alone'),
+    ...report.warnings.map(({ message }) => `  Note: ${printable(message)}`),
   ];
 }
 
@@ -76,6 +77,7 @@ export function restoreReportLines(report: RestoreReport, output: Output): strin
         ]),
     ...(read_back === null ? [] : [readBackLine(read_back)]),
     `Duration: ${formatSeconds(report.duration_ms)}`,
+    ...report.warnings.map(({ message }) => `Note: ${printable(message)}`),
     `Errors: ${report.errors.length}`,
     ...report.errors.slice(0, 10).flatMap((error) => failureLines(error).map((line) => `  ${line}`)),
     ...(report.errors.length > 10 ? [`  … and ${report.errors.length - 10} more`] : []),
@@ -86,9 +88,10 @@ export function restoreReportLines(report: RestoreReport, output: Output): strin
   ];
 }
 
-function conclusion({ mode, counts }: RestoreReport): string {
+function conclusion({ mode, counts, document_count }: RestoreReport): string {
   if (mode === 'validate') return 'The backup is whole: every byte and every document was read and compared.';
   if (mode === 'dry-run') return 'Dry run: everything was read, nothing was written.';
+  if (document_count === 0) return 'The backup is empty: it was made of a collection that held nothing.';
   if (counts.created + counts.replaced === 0) return 'Nothing had to be written: the target holds it all.';
   return 'Restored, read back and compared.';
 }

@@ -89,30 +89,37 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
     }
   };
 
-  for await (const batch of task.batches) {
-    const actions = await actionsOfBlock(cursor, batch.block);
-    if (actions.size === 0) continue;
-    for (let index = 0; index < batch.spans.count; index++) {
-      const action = actions.get(scanKeyHash(task, batch, index));
-      if (action === undefined) continue;
-      while (inFlight.size >= WRITES_IN_FLIGHT) await Promise.race(inFlight);
-      await outage.over;
-      if (failure !== null) break;
-      const writing = write(batch, index, action).finally(() => inFlight.delete(writing));
-      inFlight.add(writing);
-      done++;
-      if (done % 100 === 0 || done === total) {
-        task.onEvent({
-          type: 'progress',
-          object: task.object,
-          phase: 'apply',
-          unit: 'documents',
-          done,
-          total,
-        });
+  const writeAll = async (): Promise<void> => {
+    for await (const batch of task.batches) {
+      const actions = await actionsOfBlock(cursor, batch.block);
+      if (actions.size === 0) continue;
+      for (let index = 0; index < batch.spans.count; index++) {
+        const action = actions.get(scanKeyHash(task, batch, index));
+        if (action === undefined) continue;
+        while (inFlight.size >= WRITES_IN_FLIGHT) await Promise.race(inFlight);
+        await outage.over;
+        if (failure !== null) break;
+        const writing = write(batch, index, action).finally(() => inFlight.delete(writing));
+        inFlight.add(writing);
+        done++;
+        if (done % 100 === 0 || done === total) {
+          task.onEvent({
+            type: 'progress',
+            object: task.object,
+            phase: 'apply',
+            unit: 'documents',
+            done,
+            total,
+          });
+        }
       }
+      if (failure !== null) break;
     }
-    if (failure !== null) break;
+  };
+  try {
+    await writeAll();
+  } catch (thrown) {
+    failure ??= toBackupError(thrown);
   }
   await Promise.all(inFlight);
   if (failure !== null) throw interrupted(failure, applied, total);

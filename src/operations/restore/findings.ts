@@ -26,8 +26,20 @@ export function targetName(target: Target): string {
   return project === null ? host : `${host} project ${project}`;
 }
 
-export function planWarnings(manifest: Manifest, state: TargetState, name: string): ReportedWarning[] {
+export function planWarnings(
+  manifest: Manifest,
+  state: TargetState,
+  name: string,
+  newKeys: number,
+): ReportedWarning[] {
   const warnings: ReportedWarning[] = [];
+  if (newKeys > 0) {
+    warnings.push({
+      code: 'KEYS_CHANGE',
+      message: `${newKeys} documents of ${name} get new row ids from this server; an id inside a document is kept, and old row ids stay in the backup`,
+      object: name,
+    });
+  }
   if (!state.exists) {
     const from = manifest.table_definition === null ? '' : ' from its saved definition';
     warnings.push({

@@ -8,6 +8,7 @@ import type { ReportedWarning } from '../../model/report.ts';
 import { openScratch, type Repository, readMarker } from '../../repository.ts';
 import { proveArchive } from '../verified-reading.ts';
 import { DocumentRecords } from './records.ts';
+import { valueHash } from './values.ts';
 
 export interface ProvedBackup {
   readonly scratch: Scratch;
@@ -30,8 +31,14 @@ export async function proveBackup(
     await records?.runs.close();
   };
   try {
-    await proveArchive(repository, scratch, manifest, onEvent, context.signal, (batch, _index, hashes) =>
-      records?.add(hashes, (into, at) => into.writeUInt32BE(batch.block, at)),
+    const { codec } = repository.platform;
+    const shape = manifest.document_shape;
+    await proveArchive(repository, scratch, manifest, onEvent, context.signal, (batch, index, hashes) =>
+      records?.add(
+        hashes,
+        () => valueHash(codec, batch, index, shape),
+        (into, at) => into.writeUInt32BE(batch.block, at),
+      ),
     );
     const warning = await indexWarning(repository, manifest, context.signal);
     if (warning !== null) onEvent({ type: 'warning', object: manifest.backup_id, ...warning });

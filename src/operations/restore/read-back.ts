@@ -36,7 +36,7 @@ export async function readBack(
   const { complete } = state;
   if (found.different.size === 0) return { complete, sameBytes, missing, sameValue: 0, different: [] };
   const { codec } = repository.platform;
-  const values = new ValueComparison(codec, found.different);
+  const values = new ValueComparison(codec, !reading.collection.traits.serverGivenKeys, found.different);
   const again = await readTarget({
     ...after,
     onDocument: (batch, index, shape, hashes) => values.addTarget(batch, index, shape, hashes),

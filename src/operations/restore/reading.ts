@@ -10,6 +10,7 @@ import { Scan, ScanMustRestart } from '../../sources/scan/scan.ts';
 import type { Target, TargetCollection } from '../../sources/target.ts';
 import { Addresses } from './addresses.ts';
 import { DocumentRecords } from './records.ts';
+import { valueHash } from './values.ts';
 
 /** What a restore knows of its target: one record a document, and the keys by which they can be replaced. */
 export interface TargetState {
@@ -84,7 +85,7 @@ async function scanInto(
       const usable = key !== null && collection.addressable(key) ? key : null;
       const writePlace = await addresses.add(usable);
       const hashes = hasher.read(batch, index);
-      await records.add(hashes, writePlace);
+      await records.add(hashes, () => valueHash(platform.codec, batch, index, scan.shape), writePlace);
       reading.onDocument?.(batch, index, scan.shape, hashes);
     }
     releaseMemory(batch.bytes);

@@ -13,7 +13,8 @@ const PLACE_BYTES = 8;
 /**
  * One document: scan key hash ‖ identity hash ‖ payload hash ‖ flags ‖ place.
  *
- * The identity is what the same document has on another server: the payload's own id, else its content.
+ * The identity is what the same document has on another server: the payload's own id, else its value (servers write
+ * one value in many ways).
  * The place is the archive's block (backup) or where its address stands (target, see Addresses).
  */
 export const RECORD = {
@@ -30,25 +31,26 @@ export const BY_CONTENT = 1;
 export class DocumentRecords {
   readonly runs: SortedRuns;
   /** Without keys that the server keeps, a document without an id of its own is known by its content alone. */
-  readonly #keysLast: boolean;
+  readonly keysLast: boolean;
 
   /** @param keysLast whether a document keeps its scan key when it is written to the target */
   constructor(scratch: Scratch, keysLast: boolean) {
     this.runs = new SortedRuns(scratch, RECORD.width);
-    this.#keysLast = keysLast;
+    this.keysLast = keysLast;
   }
 
-  async add(hashes: DocumentHashes, writePlace: (into: Buffer, at: number) => void): Promise<void> {
+  /** @param valueHash of the payload, for documents that are known by their content alone */
+  async add(
+    hashes: DocumentHashes,
+    valueHash: () => string,
+    writePlace: (into: Buffer, at: number) => void,
+  ): Promise<void> {
     if (this.runs.full) await this.runs.flush();
+    const byContent = !hashes.ownId && !this.keysLast;
+    const identity = byContent ? valueHash() : hashes.logicalIdHash;
     const record = this.runs.slot();
-    const byContent = !hashes.ownId && !this.#keysLast;
     record.write(hashes.scanKeyHash, RECORD.key, HASH_BYTES, 'latin1');
-    record.write(
-      byContent ? hashes.payloadHash : hashes.logicalIdHash,
-      RECORD.identity,
-      HASH_BYTES,
-      'latin1',
-    );
+    record.write(identity, RECORD.identity, HASH_BYTES, 'latin1');
     record.write(hashes.payloadHash, RECORD.payload, HASH_BYTES, 'latin1');
     record[RECORD.flags] = byContent ? BY_CONTENT : 0;
     record.fill(0, RECORD.place, RECORD.width);

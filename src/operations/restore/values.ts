@@ -13,39 +13,52 @@ export class ValueComparison {
   sameValue = 0;
   readonly different: string[] = [];
   readonly #codec: Codec;
+  readonly #keysLast: boolean;
   readonly #wanted: ReadonlySet<string>;
   /** Identity hash → hashes of the values that the target holds under it. */
   readonly #found = new Map<string, Set<string>>();
 
-  constructor(codec: Codec, wanted: ReadonlySet<string>) {
+  /** @param keysLast as in DocumentRecords */
+  constructor(codec: Codec, keysLast: boolean, wanted: ReadonlySet<string>) {
     this.#codec = codec;
+    this.#keysLast = keysLast;
     this.#wanted = wanted;
   }
 
   addTarget(batch: DocumentBatch, index: number, shape: DocumentShape, hashes: DocumentHashes): void {
-    const identity = this.#wantedIdentity(hashes);
+    const identity = this.#wantedIdentity(batch, index, shape, hashes);
     if (identity === null) return;
     const values = this.#found.get(identity) ?? new Set();
-    values.add(this.#valueHash(batch, index, shape));
+    values.add(valueHash(this.#codec, batch, index, shape));
     this.#found.set(identity, values);
   }
 
   addBackup(batch: DocumentBatch, index: number, shape: DocumentShape, hashes: DocumentHashes): void {
-    const identity = this.#wantedIdentity(hashes);
+    const identity = this.#wantedIdentity(batch, index, shape, hashes);
     if (identity === null) return;
-    if (this.#found.get(identity)?.has(this.#valueHash(batch, index, shape)) === true) this.sameValue++;
+    if (this.#found.get(identity)?.has(valueHash(this.#codec, batch, index, shape)) === true)
+      this.sameValue++;
     else this.different.push(nameOfDocument(batch, index, shape));
   }
 
-  /** Only documents with an id of their own can come back different: others are known by their content. */
-  #wantedIdentity(hashes: DocumentHashes): string | null {
-    const identity = hashes.logicalIdHash.slice(0, HASH_BYTES);
+  #wantedIdentity(
+    batch: DocumentBatch,
+    index: number,
+    shape: DocumentShape,
+    hashes: DocumentHashes,
+  ): string | null {
+    const byContent = !hashes.ownId && !this.#keysLast;
+    const identity = (byContent ? valueHash(this.#codec, batch, index, shape) : hashes.logicalIdHash).slice(
+      0,
+      HASH_BYTES,
+    );
     return this.#wanted.has(identity) ? identity : null;
   }
+}
 
-  #valueHash(batch: DocumentBatch, index: number, shape: DocumentShape): string {
-    const bytes = payload(batch, index, shape);
-    const text = valueText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'));
-    return this.#codec.sha256(text === null ? bytes : Buffer.from(text, 'utf8'));
-  }
+/** SHA-256 (latin1) of a payload's value: the same for every way of writing it, as far as it is JSON. */
+export function valueHash(codec: Codec, batch: DocumentBatch, index: number, shape: DocumentShape): string {
+  const bytes = payload(batch, index, shape);
+  const text = valueText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'));
+  return codec.sha256(text === null ? bytes : Buffer.from(text, 'utf8'));
 }
