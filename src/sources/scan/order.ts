@@ -11,6 +11,11 @@ type Compare = (a: SortValue, b: SortValue) => number;
 const byBytes: Compare = (a, b) => a.text.compare(b.text);
 
 const byUtf16: Compare = (a, b) => {
+  let at = 0;
+  while (at < a.text.length && a.text[at] === b.text[at]) at++;
+  const [unit, otherUnit] = [a.text[at] ?? 0, b.text[at] ?? 0];
+  // where ASCII characters differ both orders are one; that spares decoding nearly all keys
+  if (unit !== otherUnit && unit < 0x80 && otherUnit < 0x80) return unit - otherUnit;
   const [left, right] = [a.text.toString('utf8'), b.text.toString('utf8')];
   return left === right ? 0 : left < right ? -1 : 1;
 };
