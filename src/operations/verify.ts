@@ -65,8 +65,9 @@ export async function verify(
     results.push(result);
   }
   if (wanted === null) errors.push(...(await markerErrors(repository, context.signal)));
-  if (wanted === null && results.length === 0)
-    errors.push(nothingToVerify(repository, catalog.unfinished.length));
+  const nothing =
+    wanted === null && results.length === 0 ? nothingToVerify(repository, catalog.unfinished.length) : null;
+  if (nothing !== null) errors.push(nothing);
   const stale =
     request.maxAgeMs === null ? [] : staleCollections(catalog.backups, clock.now() - request.maxAgeMs);
   errors.push(...results.flatMap((result) => result.errors), ...stale.map(staleError));
@@ -74,6 +75,7 @@ export async function verify(
   const exits = results.map((result) =>
     result.errors.length === 0 ? 0 : combinedExit(result.errors.map(exitOf)),
   );
+  if (nothing !== null) exits.push(exitOf(nothing));
   const exit =
     exits.includes(4) || errors.some(({ code }) => code === 'MARKER_DAMAGED') ? 4 : combinedExit(exits);
   return {
