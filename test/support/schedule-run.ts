@@ -1,7 +1,8 @@
 /**
  * Runs schedules and prints how they ended:
  *
- *     node test/support/schedule-run.ts [--dialect A|B] [--seeds N] [--seed FIRST] [--reader scan|offset] [--show]
+ *     node test/support/schedule-run.ts [--dialect A|B] [--seeds N] [--seed FIRST] [--reader scan|offset]
+ *                                        [--defect NAME] [--until-violation] [--show]
  *
  * A schedule that breaks the promise is printed with the command that runs it alone.
  */
@@ -9,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Outcome, runSchedule } from './schedule.ts';
 import { offerOf } from './schedule-classes.ts';
+import { loadScanWith } from './schedule-defects.ts';
 import { plainOffsetPaging, scanReader } from './schedule-readers.ts';
 import { drawSettings } from './schedule-settings.ts';
 
@@ -18,10 +20,14 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
     reader: { type: 'string', default: 'scan' },
+    defect: { type: 'string' },
+    'until-violation': { type: 'boolean', default: false },
     show: { type: 'boolean', default: false },
   },
 });
-const read = values.reader === 'offset' ? plainOffsetPaging : scanReader();
+const scan = values.defect === undefined ? undefined : await loadScanWith(values.defect);
+const read = values.reader === 'offset' ? plainOffsetPaging : scanReader(scan);
+let anyViolation = false;
 const first = Number(values.seed);
 for (const dialect of ['A', 'B'] as const) {
   if (values.dialect !== undefined && values.dialect !== dialect) continue;
@@ -32,6 +38,8 @@ for (const dialect of ['A', 'B'] as const) {
     outcomes.push(outcome);
     if (values.show) console.log(outcome);
     if (outcome.violation === null) continue;
+    anyViolation = true;
+    if (values['until-violation']) break;
     console.log(
       `${outcome.violation}\n    node test/support/schedule-run.ts --show --seeds 1 --dialect ${dialect} --seed ${seed}`,
     );
@@ -55,6 +63,7 @@ for (const dialect of ['A', 'B'] as const) {
     }
   }
   console.log('operations of writers:', Object.fromEntries(operations));
+  if (anyViolation) process.exitCode = 1;
 }
 
 function printTable(title: string, outcomes: readonly Outcome[], name: (outcome: Outcome) => string): void {

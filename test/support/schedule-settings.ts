@@ -72,6 +72,45 @@ export interface ScheduleSettings {
   readonly operations: readonly WriterOperation[];
 }
 
+/** A server that does as it is asked, and nobody else who writes. */
+export function calmSettings(
+  dialect: 'A' | 'B',
+  deviations: Partial<ScheduleSettings> = {},
+): ScheduleSettings {
+  return {
+    dialect,
+    seed: 1,
+    documents: 20,
+    limitMax: 5,
+    clamp: 0,
+    raggedShare: 0,
+    shape: dialect === 'A' ? 'id_data' : 'row',
+    keys: 'uuid',
+    keylessShare: 0,
+    twins: false,
+    callSize: 1,
+    timelessShare: 0,
+    timeFormat: 'micros',
+    age: 3_600_000,
+    timesFrom: 'server',
+    ownOrder: 'newest',
+    sorts: dialect === 'A' ? ['key', 'created_at'] : [],
+    collation: 'bytes',
+    lacking: 'least',
+    ties: 'stable',
+    filters: { $gt: 'honoured', $gte: 'honoured' },
+    refusesSort: false,
+    largeShare: 0,
+    offsetIgnored: false,
+    unreadable: false,
+    dropped: 'missing',
+    rate: 'none',
+    writesPerRequest: 0,
+    operations: [],
+    ...deviations,
+  };
+}
+
 /** The schedule of a seed: each oddity is there with probability 1/2, or less where it would drown all others. */
 export function drawSettings(dialect: 'A' | 'B', seed: number): ScheduleSettings {
   const dice = new Dice(seed, dialect === 'A' ? 0xa : 0xb);

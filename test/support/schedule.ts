@@ -49,12 +49,15 @@ export async function runSchedule(
   let windowStart = 0;
   const { clamp, limitMax } = settings;
   const pageSize = clamp > 0 ? Math.min(clamp, limitMax) : limitMax;
-  const ideal = () => Math.ceil(documents.mostAlive / pageSize) + 2;
+  const idealOf = (count: number) => Math.ceil(count / pageSize) + 2;
+  const ideal = () => idealOf(documents.mostAlive);
+  /** What must do. One document that fails all answers that hold it takes a search each time. */
+  const isTroubled = settings.unreadable || settings.largeShare > 0;
+  const requestsMax = (needed: number) => (isTroubled ? 4 : 1) * (40 * needed + 200);
   for (const withoutKeyset of [false, true]) {
     documents.openWindow();
     windowStart = server.requests;
-    server.requestsMax =
-      windowStart + 40 * (Math.ceil((2 * settings.documents + 3 * settings.limitMax) / pageSize) + 2) + 200;
+    server.requestsMax = windowStart + requestsMax(idealOf(2 * settings.documents + 3 * limitMax));
     texts = [];
     try {
       finding = await drain(read(server, { scratch, withoutKeyset }), texts);
@@ -100,7 +103,7 @@ export async function runSchedule(
     if (end === 'proved' && lost > 0)
       return `proved, but ${lost} of ${documents.steady.length} steady documents are lost`;
     if (end === 'unproven' && (finding as Finding).reason === undefined) return 'unproven without a reason';
-    if (requests > 40 * ideal() + 200) return `${requests} requests where ${ideal()} are ideal`;
+    if (requests > requestsMax(ideal())) return `${requests} requests where ${ideal()} are ideal`;
     return null;
   }
 }

@@ -3,12 +3,14 @@ import type { Scratch } from '../../kernel/sorted-runs.ts';
 import type { DocumentBatch } from '../../model/document.ts';
 import { type Collected, type Collector, freshOnes } from './collector.ts';
 import { type Ending, unproved } from './finding.ts';
-import type { PageReader } from './page-reader.ts';
+import { BEYOND_EVERYTHING, type PageReader } from './page-reader.ts';
 import { SeenKeys } from './seen-keys.ts';
 
 const PASSES_MAX = 12;
 /** Shares of the page size, one a pass: pages that break at other places lose other documents. */
 const PAGE_SHARES = [1, 0.61, 0.83, 0.37, 0.94, 0.53, 0.71];
+/** Each pass begins with a page of another length, as a share of its page size, so that no pass repeats another. */
+const FIRST_PAGE_SHIFT = 0.618;
 const COUNT_PROBES_MAX = 64;
 
 export interface PassesOptions {
@@ -35,6 +37,8 @@ export async function* scanByCountedPasses(
   const deadline = clock.monotonic() + timeBudgetMs;
   let count: Count | null = null;
 
+  // a function, since the type checker does not see that `receive` changes the count
+  const isProved = (): boolean => count?.isProved === true;
   /** Reads a page, yields what it adds; the documents in it, and those that were stepped over. */
   async function* receive(limit: number, offset: number): AsyncGenerator<DocumentBatch, number> {
     const collected = await collector.read({ limit, offset });
@@ -47,11 +51,15 @@ export async function* scanByCountedPasses(
   try {
     for (let pass = 0; pass < PASSES_MAX && clock.monotonic() < deadline; pass++) {
       const known = collector.count;
-      const limit = () => Math.max(1, Math.floor(reader.limit * PAGE_SHARES[pass % PAGE_SHARES.length]!));
       let offset = 0;
-      for (let received = -1; received !== 0; offset += received) {
-        received = yield* receive(limit(), offset);
-        if (count?.isProved === true) return { proved: true };
+      const share = PAGE_SHARES[pass % PAGE_SHARES.length]!;
+      let limit = reader.limit * share * (1 - ((pass * FIRST_PAGE_SHIFT) % 1));
+      for (;;) {
+        const received = yield* receive(Math.max(1, Math.floor(limit)), offset);
+        if (isProved()) return { proved: true };
+        if (received === 0) break;
+        offset += received;
+        limit = reader.limit * share;
       }
       if (!provable || reader.missing.size > 0) {
         if (pass > 0 && collector.count === known) break;
@@ -59,7 +67,7 @@ export async function* scanByCountedPasses(
       }
       // newest first is the likeliest order: what was inserted during the pass stands on page one
       yield* receive(reader.limit, 0);
-      if (count?.isProved === true) return { proved: true };
+      if (isProved()) return { proved: true };
 
       const documents = await countDocuments(reader, offset);
       if (documents === 0) return { proved: true };
@@ -109,17 +117,18 @@ class Count {
 
 /** N such that the answer at offset N was empty and that at N − 1 was not; null where writers kept it moving. */
 async function countDocuments(reader: PageReader, guess: number): Promise<number | null> {
-  let [low, high] = [0, Number.POSITIVE_INFINITY];
-  let step = 1;
+  let low = 0;
+  let high = BEYOND_EVERYTHING;
   let at = guess;
-  for (let probe = 0; probe < COUNT_PROBES_MAX; probe++) {
+  for (let probe = 0; probe < COUNT_PROBES_MAX && at < BEYOND_EVERYTHING; probe++) {
     if (await reader.holdsOneAt({ offset: at })) low = at + 1;
     else high = at;
     if (low === high) return high;
-    if (high === Number.POSITIVE_INFINITY) at = low + step - 1;
+    // from the guess outwards, doubling, then between the two
+    const step = 2 ** probe;
+    if (high === BEYOND_EVERYTHING) at = low + step - 1;
     else if (low === 0) at = Math.max(0, high - step);
-    else at = (low + high) >> 1;
-    step *= 2;
+    else at = Math.floor((low + high) / 2);
   }
   return null;
 }

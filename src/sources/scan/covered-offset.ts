@@ -1,28 +1,30 @@
 import type { DocumentBatch } from '../../model/document.ts';
 import type { PageQuery, SortField } from '../source.ts';
-import { type Collector, freshOnes } from './collector.ts';
+import { type Collected, type Collector, freshOnes } from './collector.ts';
 import { type Ending, unproved } from './finding.ts';
 import { instantOf, ObservedOrder, type SortValue } from './order.ts';
 import { sortValues } from './sort-values.ts';
 
-/** An order of documents in which they can be read page by page. */
+/** An order in which documents can be read page by page. */
 export interface PageOrder {
   readonly field: SortField;
   readonly direction: 'asc' | 'desc' | 'unknown';
   /** True if the server sorts so when asked; false if it is an order of its own, in which `field` may be observed. */
   readonly asked: boolean;
   /** The value at the far end when the scan started, where it is known. */
-  readonly farEnd?: SortValue | null;
+  readonly farEnd: SortValue | null;
 }
 
 /** A new document this much older than the scan's start cannot be an insert under a clock that is a little off. */
 const CLOCK_SKEW_MAX_MS = 5 * 60 * 1000;
 /** Pages without progress before the way is given up; each page with progress allows for one more. */
 const PATIENCE = 40;
-/** Pages that are read behind what stood at the far end when the scan started, where nothing is owed any more. */
-const OVERTIME_MAX = 100;
 /** Times in a row that the end is looked for in vain: a tie group that does not fit in an answer shows itself soon. */
 const ENDS_MAX = 6;
+/** Pages that are read of documents that came after the scan started, of which none is owed. */
+const OVERTIME_MAX = 30;
+/** Fewer different values than this may come in order by chance. */
+const EVIDENT_VALUES = 5;
 
 /**
  * Way 2 (design.md §6): pages by offset, in the order of an immutable value that each document shows.
@@ -33,123 +35,164 @@ const ENDS_MAX = 6;
  * moved.) Otherwise the scan steps back, doubling. The next page begins two documents before the last tie group, since
  * ties may come in any order.
  */
-export async function* scanByCoveredOffset(
-  collector: Collector,
-  order: PageOrder,
-  startedAt: number,
-): AsyncGenerator<DocumentBatch, Ending> {
-  const { reader, shape } = collector;
-  const { field, asked } = order;
-  const observed = new ObservedOrder(field, order.direction);
-  const longest = new Map<number, number>();
-  let furthest: SortValue | null = null;
-  let offset = 0;
-  let stepBack = 2;
-  let patience = PATIENCE;
-  let endsInVain = 0;
-  let overtime = 0;
-  /** The document before `offset` cannot be served, so that no page can overlap it. */
-  let afterUnreadable = false;
+export class CoveredOffset {
+  readonly #collector: Collector;
+  readonly #order: PageOrder;
+  readonly #startedAt: number;
+  readonly #observed: ObservedOrder;
+  /** Some of the different values seen, as evidence for an order that was only observed. */
+  readonly #different = new Set<string>();
+  /** Longest answer to each limit. */
+  readonly #longest = new Map<number, number>();
+  #furthest: SortValue | null = null;
+  #offset = 0;
 
-  while (patience > 0 && endsInVain < ENDS_MAX) {
-    const limit = endsInVain > 1 ? reader.pages.traits.limitMax : reader.limit;
-    const collected = await collector.read({ ...queryAt(offset), limit });
-    const { page, skipped, cut, fresh } = collected;
-    const { count } = page.spans;
-    const values = sortValues(page, shape, field);
-    const contradicts = !asked && values !== null && bringsOldOnes(values, fresh);
+  constructor(collector: Collector, order: PageOrder, startedAt: number) {
+    this.#collector = collector;
+    this.#order = order;
+    this.#startedAt = startedAt;
+    this.#observed = new ObservedOrder(order.field, order.direction);
+  }
+
+  async *scan(): AsyncGenerator<DocumentBatch, Ending> {
+    const { reader } = this.#collector;
+    let stepBack = 2;
+    let patience = PATIENCE;
+    let endsInVain = 0;
+    let overtime = 0;
+    /** The document before the offset cannot be served, so that no page can overlap it. */
+    let afterUnreadable = false;
+
+    while (patience > 0 && endsInVain < ENDS_MAX) {
+      const limit = endsInVain > 1 ? reader.pages.traits.limitMax : reader.limit;
+      const { values, news, ...answer } = yield* this.#receive(this.#queryAt(this.#offset, limit));
+      const count = answer.identities.length;
+      this.#offset += answer.skipped;
+      afterUnreadable ||= answer.skipped > 0;
+      if (count === 0 && (this.#offset === 0 || afterUnreadable)) return { proved: true };
+      if (typeof values === 'string') return unproved(values);
+
+      const continues = count > 0 && this.#isBehind(values[0]!);
+      if (this.#offset > 0 && !afterUnreadable && !continues) {
+        this.#offset = Math.max(0, this.#offset - stepBack);
+        stepBack *= 2;
+        patience--;
+        continue;
+      }
+      stepBack = 2;
+      afterUnreadable = false;
+      const isShort = count < (this.#longest.get(limit) ?? 0);
+      if (!isShort) this.#longest.set(limit, count);
+
+      const last = values.at(-1)!;
+      const advanced = this.#furthest === null || this.#observed.strictlyBefore(this.#furthest, last);
+      if (advanced) this.#furthest = last;
+      patience += advanced ? 1 : -1;
+      if (this.#isPastTheStart() && ++overtime > OVERTIME_MAX) {
+        return this.#order.farEnd === null
+          ? unproved('documents come faster than they can be read')
+          : { proved: true };
+      }
+
+      const step = answer.cut ? count : this.#stepWithin(values);
+      if (advanced || news || step > 1) {
+        endsInVain = 0;
+      } else {
+        endsInVain++;
+        const isEnd = this.#order.asked
+          ? yield* this.#farEndIsReached(values)
+          : isShort && (yield* this.#nothingFollows(answer.identities, limit));
+        if (isEnd) return { proved: true };
+      }
+      this.#offset = Math.max(0, this.#offset + step);
+    }
+    return unproved('the scan came to no end: documents keep moving, or too many share one value');
+  }
+
+  /** Reads a page and yields what it adds. In place of its values: what is wrong with them. */
+  async *#receive(
+    query: PageQuery,
+  ): AsyncGenerator<DocumentBatch, Collected & { values: SortValue[] | string; news: boolean }> {
+    const { field, asked } = this.#order;
+    const collected = await this.#collector.read(query);
+    const values = sortValues(collected.page, this.#collector.shape, field);
     const batch = freshOnes(collected);
     if (batch !== null) yield batch;
-    if (contradicts) return unproved('a document appeared where everything had been read');
-
-    offset += skipped;
-    afterUnreadable ||= skipped > 0;
-    if (count === 0 && (offset === 0 || afterUnreadable)) return { proved: true };
-    if (values === null) return unproved(`a document shows no ${field} to go by`);
-    if (!observed.observe(values)) return unproved(`${field} comes in no known order`);
-
-    const continues = count > 0 && furthest !== null && observed.strictlyBefore(values[0]!, furthest);
-    if (offset > 0 && !afterUnreadable && !continues) {
-      offset = Math.max(0, offset - stepBack);
-      stepBack *= 2;
-      patience--;
-      continue;
+    const received = { ...collected, news: batch !== null };
+    if (values === null) return { ...received, values: `a document shows no ${field} to go by` };
+    if (!this.#observed.observe(query.sort?.direction === this.#opposite ? values.toReversed() : values)) {
+      return { ...received, values: `${field} comes in no known order` };
     }
-    stepBack = 2;
-    afterUnreadable = false;
-
-    const last: SortValue = values.at(-1)!;
-    const advanced = furthest === null || observed.strictlyBefore(furthest, last);
-    const reached: SortValue = advanced ? last : furthest!;
-    furthest = reached;
-    patience += advanced ? 1 : -1;
-    const wasShort = count < (longest.get(limit) ?? 0);
-    longest.set(limit, Math.max(count, longest.get(limit) ?? 0));
-    if (order.farEnd && observed.strictlyBefore(order.farEnd, reached) && ++overtime > OVERTIME_MAX) {
-      return { proved: true };
+    if (
+      !asked &&
+      values.some((value, index) => collected.fresh[index] === true && this.#isMisplaced(value))
+    ) {
+      return { ...received, values: 'a document appeared where everything had been read' };
     }
-
-    if (cut) {
-      offset += count;
-      continue;
+    for (const { text } of values) {
+      if (this.#different.size < EVIDENT_VALUES) this.#different.add(text.toString('latin1'));
     }
-    const next = offset + stepWithin(values, reached);
-    if (advanced || batch !== null || next > offset + 1) {
-      endsInVain = 0;
-    } else {
-      endsInVain++;
-      const isLast = !(await reader.holdsOneAt(queryAt(offset + count)));
-      if (isLast && (asked ? yield* oppositeEndReaches(reached, count) : wasShort)) return { proved: true };
-    }
-    offset = Math.max(0, next);
+    return { ...received, values };
   }
-  return unproved('the scan came to no end: documents keep moving, or too many share one value');
 
-  function queryAt(at: number): Omit<PageQuery, 'limit'> {
-    return asked && order.direction !== 'unknown'
-      ? { offset: at, sort: { field, direction: order.direction } }
-      : { offset: at };
+  get #opposite(): 'asc' | 'desc' {
+    return this.#order.direction === 'asc' ? 'desc' : 'asc';
+  }
+
+  #queryAt(offset: number, limit: number): PageQuery {
+    const { asked, direction, field } = this.#order;
+    return asked && direction !== 'unknown'
+      ? { limit, offset, sort: { field, direction } }
+      : { limit, offset };
+  }
+
+  #isBehind(value: SortValue): boolean {
+    return this.#furthest !== null && this.#observed.strictlyBefore(value, this.#furthest);
+  }
+
+  /** Whether a new document appears where everything had been read, too old to have been inserted since. */
+  #isMisplaced(value: SortValue): boolean {
+    const instant = instantOf(value.text);
+    const isOld = instant !== null && instant.seconds * 1000 < this.#startedAt - CLOCK_SKEW_MAX_MS;
+    return isOld && this.#isBehind(value);
+  }
+
+  /** Whether everything at hand came after the scan started. */
+  #isPastTheStart(): boolean {
+    const { farEnd } = this.#order;
+    if (farEnd !== null) return this.#isBehind(farEnd);
+    const instant = this.#furthest === null ? null : instantOf(this.#furthest.text);
+    return instant !== null && instant.seconds * 1000 > this.#startedAt;
   }
 
   /** Two documents before the last tie group, but forward if that can be while a page there still counts. */
-  function stepWithin(values: readonly SortValue[], reached: SortValue): number {
-    if (observed.strictlyBefore(values.at(-1)!, reached)) return Math.max(1, values.length - 2);
+  #stepWithin(values: readonly SortValue[]): number {
+    const last = values.at(-1)!;
+    if (this.#isBehind(last)) return Math.max(1, values.length - 2);
     let tie = values.length - 1;
-    while (tie > 0 && observed.mayTie(values[tie - 1]!, values.at(-1)!)) tie--;
+    while (tie > 0 && this.#observed.mayTie(values[tie - 1]!, last)) tie--;
     return tie === 0 ? -2 : Math.max(tie - 2, Math.min(1, tie - 1));
   }
 
-  /** Whether documents appear where everything had been read that are too old to have been inserted since. */
-  function bringsOldOnes(values: readonly SortValue[], fresh: readonly boolean[]): boolean {
-    return values.some(
-      (value, index) =>
-        fresh[index] === true &&
-        furthest !== null &&
-        observed.strictlyBefore(value, furthest) &&
-        isOlder(value, startedAt - CLOCK_SKEW_MAX_MS),
-    );
-  }
-
-  /** Reads the other end; yields what it adds. True if it reaches back to where this scan has been. */
-  async function* oppositeEndReaches(
-    reached: SortValue,
-    lastCount: number,
-  ): AsyncGenerator<DocumentBatch, boolean> {
-    const direction = order.direction === 'asc' ? 'desc' : 'asc';
-    const query = { limit: reader.limit, offset: 0, sort: { field, direction } } as const;
-    const collected = await collector.read(query);
-    const values = sortValues(collected.page, shape, field)?.toReversed() ?? null;
-    const batch = freshOnes(collected);
-    if (batch !== null) yield batch;
-    if (values === null || !observed.observe(values)) return false;
-    const [nearest] = values;
-    if (nearest === undefined || observed.strictlyBefore(nearest, reached)) return true;
+  /** Whether nothing follows a page, and the opposite order reaches back to where this scan has been. */
+  async *#farEndIsReached(values: readonly SortValue[]): AsyncGenerator<DocumentBatch, boolean> {
+    const { reader } = this.#collector;
+    if (await reader.holdsOneAt(this.#queryAt(this.#offset + values.length, 1))) return false;
+    const sort = { field: this.#order.field, direction: this.#opposite };
+    const far = yield* this.#receive({ limit: reader.limit, offset: 0, sort });
+    if (typeof far.values === 'string') return false;
+    const nearest = far.values.at(-1);
+    if (nearest === undefined || this.#isBehind(nearest)) return true;
     // the only document
-    return offset === 0 && lastCount === 1 && values.length === 1 && nearest.text.equals(reached.text);
+    const isLone = this.#offset === 0 && values.length === 1 && far.values.length === 1;
+    return isLone && nearest.text.equals(values[0]!.text);
   }
-}
 
-function isOlder(value: SortValue, milliseconds: number): boolean {
-  const instant = instantOf(value.text);
-  return instant !== null && instant.seconds * 1000 < milliseconds;
+  /** Whether nothing follows a page that is still the same afterwards, in an order of which enough was seen. */
+  async *#nothingFollows(page: readonly string[], limit: number): AsyncGenerator<DocumentBatch, boolean> {
+    if (this.#different.size < EVIDENT_VALUES) return false;
+    if (await this.#collector.reader.holdsOneAt(this.#queryAt(this.#offset + page.length, 1))) return false;
+    const again = yield* this.#receive(this.#queryAt(this.#offset, limit));
+    return again.identities.toSorted().join() === page.toSorted().join();
+  }
 }

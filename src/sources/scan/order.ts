@@ -20,6 +20,12 @@ const byUtf16: Compare = (a, b) => {
   return left === right ? 0 : left < right ? -1 : 1;
 };
 
+/** Nothing is known of the order of two that differ only in case. */
+const byLetters: Compare = (a, b) => {
+  const [left, right] = [a.text.toString('utf8').toLowerCase(), b.text.toString('utf8').toLowerCase()];
+  return left === right ? 0 : left < right ? -1 : 1;
+};
+
 /** Numbers by their value, text as `byText` has it; a number and a text have no known order. */
 function byKind(byText: Compare): Compare {
   return (a, b) => {
@@ -69,7 +75,7 @@ export class ObservedOrder {
   #candidates: Compare[];
 
   constructor(field: SortField, direction: 'asc' | 'desc' | 'unknown') {
-    const comparisons = field === 'key' ? [byKind(byBytes), byKind(byUtf16)] : [byTime, byBytes];
+    const comparisons = field === 'key' ? [byBytes, byUtf16, byLetters].map(byKind) : [byTime, byBytes];
     this.#candidates = comparisons.flatMap((compare): Compare[] => {
       const reversed: Compare = (a, b) => compare(b, a);
       return direction === 'asc' ? [compare] : direction === 'desc' ? [reversed] : [compare, reversed];

@@ -112,8 +112,8 @@ export class PageReader {
   async #assertAlive(query: PageQuery, failure: BackupError): Promise<void> {
     try {
       await this.#ask({ ...query, limit: 1, offset: BEYOND_EVERYTHING, brief: true });
-    } catch {
-      throw failure;
+    } catch (thrown) {
+      throw mayBeOneDocument(thrown) ? failure : thrown;
     }
   }
 

@@ -6,7 +6,7 @@ import { detectShape } from '../../model/shape.ts';
 import type { CollectionPages } from '../source.ts';
 import { Collector } from './collector.ts';
 import { scanByCountedPasses } from './counted-passes.ts';
-import { type PageOrder, scanByCoveredOffset } from './covered-offset.ts';
+import { CoveredOffset, type PageOrder } from './covered-offset.ts';
 import { type Ending, type Finding, unproved, type Way } from './finding.ts';
 import { scanByKeyset } from './keyset.ts';
 import { PageReader } from './page-reader.ts';
@@ -98,34 +98,30 @@ export class Scan {
     if (this.#first.spans.count === 0) return { proved: true };
     const reader = this.#reader;
     const { traits } = reader.pages;
-    let ends: TwoEnds | null = null;
-    let field = traits.sortFields[0];
-    for (field of traits.sortFields) {
-      ends = await readTwoEnds(reader, this.shape, field, field === 'key' ? this.#first : null);
-      if (ends !== null) break;
-    }
-    if (traits.keyset && field === 'key' && ends !== null && this.#options.withoutKeyset !== true) {
+    const byKey = traits.sortFields.includes('key')
+      ? await readTwoEnds(reader, this.shape, 'key', this.#first)
+      : null;
+    if (byKey !== null && traits.keyset && this.#options.withoutKeyset !== true) {
       this.#way = 'keyset';
-      return yield* scanByKeyset(reader, ends, this.shape);
+      return yield* scanByKeyset(reader, byKey, this.shape);
     }
-    return yield* this.#scanWithMemory(orderOf(field, ends));
+    return yield* this.#scanWithMemory(byKey);
   }
 
   /** Ways 2 and 3, which read documents more than once and remember which they have had. */
-  async *#scanWithMemory(order: PageOrder): AsyncGenerator<DocumentBatch, Ending> {
-    const { platform, scratch, timeBudgetMs } = this.#options;
+  async *#scanWithMemory(byKey: TwoEnds | null): AsyncGenerator<DocumentBatch, Ending> {
+    const { platform, scratch, timeBudgetMs = TIME_BUDGET_MS } = this.#options;
+    const { clock, codec } = platform;
     const provable = this.#reader.pages.traits.serverGivenKeys;
     const seen = new SeenKeys(scratch);
     try {
-      const collector = new Collector(platform.codec, this.#reader, seen, this.shape);
+      const collector = new Collector(codec, this.#reader, seen, this.shape);
       this.#way = 'covered offset';
-      let ending = yield* scanByCoveredOffset(collector, order, this.startedAt);
+      let ending = yield* this.#scanInSomeOrder(collector, byKey);
       if (!ending.proved) {
         this.#way = 'counted passes';
-        const { clock } = platform;
-        const passes = { clock, scratch, timeBudgetMs: timeBudgetMs ?? TIME_BUDGET_MS, provable };
-        const counted = yield* scanByCountedPasses(collector, passes);
-        ending = counted.proved || provable ? counted : ending;
+        const counted = yield* scanByCountedPasses(collector, { clock, scratch, timeBudgetMs, provable });
+        if (provable) ending = counted;
       }
       if (ending.proved && collector.hasTwins) return unproved('some documents cannot be told apart');
       return ending;
@@ -133,13 +129,26 @@ export class Scan {
       await seen.close();
     }
   }
-}
 
-/** An order that the server was seen to sort in, else its own; by a unique value where there is one, else newest first. */
-function orderOf(field: PageOrder['field'] | undefined, ends: TwoEnds | null): PageOrder {
-  if (field === undefined || ends === null)
-    return { field: 'created_at', direction: 'unknown', asked: false };
-  return field === 'key'
-    ? { field, direction: 'asc', asked: true, farEnd: ends.greatest }
-    : { field, direction: 'desc', asked: true, farEnd: ends.least };
+  /** Way 2: upwards by a unique value, else newest first, else in the server's own order. */
+  async *#scanInSomeOrder(
+    collector: Collector,
+    byKey: TwoEnds | null,
+  ): AsyncGenerator<DocumentBatch, Ending> {
+    const scanIn = (order: PageOrder) => new CoveredOffset(collector, order, this.startedAt).scan();
+    if (byKey !== null) {
+      const order = { field: 'key', direction: 'asc', asked: true, farEnd: byKey.greatest } as const;
+      const ending = yield* scanIn(order);
+      if (ending.proved) return ending;
+    }
+    const byTime = this.#reader.pages.traits.sortFields.includes('created_at')
+      ? await readTwoEnds(this.#reader, this.shape, 'created_at')
+      : null;
+    if (byTime !== null) {
+      const order = { field: 'created_at', direction: 'desc', asked: true, farEnd: byTime.least } as const;
+      const ending = yield* scanIn(order);
+      if (ending.proved) return ending;
+    }
+    return yield* scanIn({ field: 'created_at', direction: 'unknown', asked: false, farEnd: null });
+  }
 }

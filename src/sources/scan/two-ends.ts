@@ -53,7 +53,8 @@ export async function readTwoEnds(
       const second = { offset: 1, sort: { field, direction: 'asc' } } as const;
       return upward.length === 1 && !(await reader.holdsOneAt(second)) ? ends : null;
     }
-    if (!order.strictlyBefore(least, greatest)) return null;
+    // what comes first in one direction stands behind all that comes in the other
+    if (!order.observe([upward.at(-1)!, greatest]) || !order.observe([least, downward[0]!])) return null;
     const evident = Math.min(countDifferent(upward), countDifferent(downward)) >= EVIDENT_VALUES;
     if (evident || (former !== null && sameEnds(former, ends))) return ends;
     former = ends;
