@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -19,25 +19,25 @@ export const DEFECTS: Readonly<Record<string, Defect>> = {
   'seen documents count as overlap': {
     dialect: 'A',
     file: 'covered-offset.ts',
-    find: 'count > 0 && furthest !== null && observed.strictlyBefore(values[0]!, furthest)',
-    replace: 'fresh.includes(false)',
+    find: 'count > 0 && this.#isBehind(values[0]!)',
+    replace: 'answer.fresh.includes(false)',
   },
   'a tie with the furthest value counts': {
     dialect: 'A',
     file: 'covered-offset.ts',
-    find: 'observed.strictlyBefore(values[0]!, furthest)',
-    replace: '!observed.strictlyBefore(furthest, values[0]!)',
+    find: 'count > 0 && this.#isBehind(values[0]!)',
+    replace: 'count > 0 && !this.#observed.strictlyBefore(this.#furthest ?? values[0]!, values[0]!)',
   },
   'a page that does not count is skipped over': {
     dialect: 'A',
     file: 'covered-offset.ts',
-    find: 'offset = Math.max(0, offset - stepBack);',
-    replace: 'furthest = values.at(-1) ?? furthest; offset += count;',
+    find: 'this.#offset = Math.max(0, this.#offset - stepBack);',
+    replace: 'this.#furthest = values.at(-1) ?? this.#furthest; this.#offset += count;',
   },
   'nothing behind a page ends the scan': {
     dialect: 'B',
     file: 'covered-offset.ts',
-    find: '(asked ? yield* oppositeEndReaches(reached, count) : wasShort)',
+    find: 'isShort && (yield* this.#nothingFollows(answer.identities, limit))',
     replace: 'true',
   },
   'a short page ends the scan': {
@@ -103,5 +103,9 @@ export async function loadScanWith(name: string): Promise<ScanModule> {
     );
     writeFileSync(join(directory, file), rebased);
   }
-  return (await import(pathToFileURL(join(directory, 'scan.ts')).href)) as ScanModule;
+  try {
+    return (await import(pathToFileURL(join(directory, 'scan.ts')).href)) as ScanModule;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
