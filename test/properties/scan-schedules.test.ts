@@ -69,3 +69,23 @@ describe('a collection that nobody touches is proved whole', () => {
     }
   });
 });
+
+describe('a scan ends though documents keep coming', () => {
+  const endless: Partial<ScheduleSettings> = { documents: 1001, limitMax: 100, operations: ['insert'] };
+
+  for (const dialect of ['A', 'B'] as const) {
+    for (const ownOrder of ['newest', 'oldest', 'physical'] as const) {
+      for (const sorts of dialect === 'A' ? ([['key', 'created_at'], ['created_at'], []] as const) : [[]]) {
+        for (const writesPerRequest of [1, 3, 30]) {
+          const name = `${dialect}, ${ownOrder} first, sorts by ${sorts.join(' and ') || 'nothing'}, ${writesPerRequest} a request`;
+          it(name, async () => {
+            const settings = calmSettings(dialect, { ...endless, ownOrder, sorts, writesPerRequest });
+            const outcome = await runSchedule(settings, scanReader(), tmpdir());
+            expect(outcome.violation).toBeNull();
+            expect(outcome.lost).toBe(0);
+          });
+        }
+      }
+    }
+  }
+});

@@ -70,6 +70,8 @@ export interface ScheduleSettings {
   /** Mean number of writes before a request. */
   readonly writesPerRequest: number;
   readonly operations: readonly WriterOperation[];
+  /** No more is inserted once the collection holds so many documents. */
+  readonly documentsMax: number;
 }
 
 /** A server that does as it is asked, and nobody else who writes. */
@@ -107,6 +109,7 @@ export function calmSettings(
     rate: 'none',
     writesPerRequest: 0,
     operations: [],
+    documentsMax: Number.POSITIVE_INFINITY,
     ...deviations,
   };
 }
@@ -172,5 +175,6 @@ export function drawSettings(dialect: 'A' | 'B', seed: number): ScheduleSettings
     rate,
     writesPerRequest,
     operations,
+    documentsMax: 2 * documents + 3 * limitMax,
   };
 }

@@ -11,13 +11,11 @@ export class ScheduleWriter {
   readonly #settings: ScheduleSettings;
   readonly #documents: ScheduleDocuments;
   readonly #dice: Dice;
-  readonly #documentsMax: number;
 
   constructor(settings: ScheduleSettings, documents: ScheduleDocuments) {
     this.#settings = settings;
     this.#documents = documents;
     this.#dice = new Dice(settings.seed, 0x317e);
-    this.#documentsMax = 2 * settings.documents + 3 * settings.limitMax;
   }
 
   /** What is due before a request; `drop` if the collection is gone. */
@@ -45,7 +43,7 @@ export class ScheduleWriter {
       documents.clear();
     } else if (operation === 'insert' || operation === 'insert many') {
       const most = operation === 'insert' ? 1 : 1 + dice.below(2 * this.#settings.limitMax);
-      if (alive.length + most > this.#documentsMax) return;
+      if (alive.length + most > this.#settings.documentsMax) return;
       for (let inserted = 0; inserted < most; inserted++) documents.insert(nowMicros);
     } else if (alive.length === 0) {
       // nothing left to change

@@ -3,6 +3,7 @@ import type { Scratch } from '../../kernel/sorted-runs.ts';
 import type { DocumentBatch } from '../../model/document.ts';
 import { type Collected, type Collector, freshOnes } from './collector.ts';
 import { type Ending, unproved } from './finding.ts';
+import { CHASED, MovingEnd } from './moving-end.ts';
 import { BEYOND_EVERYTHING, type PageReader } from './page-reader.ts';
 import { SeenKeys } from './seen-keys.ts';
 
@@ -16,7 +17,7 @@ const COUNT_PROBES_MAX = 64;
 export interface PassesOptions {
   readonly clock: Clock;
   readonly scratch: Scratch;
-  /** No new pass starts after so long. */
+  /** After so long no more passes are read. */
   readonly timeBudgetMs: number;
   /** Server-given keys never return, which is what the proof stands on; without them passes prove nothing. */
   readonly provable: boolean;
@@ -35,6 +36,7 @@ export async function* scanByCountedPasses(
 ): AsyncGenerator<DocumentBatch, Ending> {
   const { reader } = collector;
   const deadline = clock.monotonic() + timeBudgetMs;
+  const end = new MovingEnd(reader);
   let count: Count | null = null;
 
   // a function, since the type checker does not see that `receive` changes the count
@@ -43,6 +45,7 @@ export async function* scanByCountedPasses(
   async function* receive(limit: number, offset: number): AsyncGenerator<DocumentBatch, number> {
     const collected = await collector.read({ limit, offset });
     const documents = collected.page.spans.count;
+    end.isShort(limit, documents);
     await count?.confirm(collected);
     const batch = freshOnes(collected);
     if (batch !== null) yield batch;
@@ -60,6 +63,8 @@ export async function* scanByCountedPasses(
         if (received === 0) break;
         offset += received;
         limit = reader.limit * share;
+        if (clock.monotonic() >= deadline) return unproved(`reading took more than ${timeBudgetMs / 1000} s`);
+        if (await end.isChased({ limit: Math.max(1, Math.floor(limit)), offset })) return unproved(CHASED);
       }
       if (!provable || reader.missing.size > 0) {
         if (pass > 0 && collector.count === known) break;

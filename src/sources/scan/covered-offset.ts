@@ -2,6 +2,7 @@ import type { DocumentBatch } from '../../model/document.ts';
 import type { PageQuery, SortField } from '../source.ts';
 import { type Collected, type Collector, freshOnes } from './collector.ts';
 import { type Ending, unproved } from './finding.ts';
+import { CHASED, MovingEnd } from './moving-end.ts';
 import { instantOf, ObservedOrder, type SortValue } from './order.ts';
 import { sortValues } from './sort-values.ts';
 
@@ -42,8 +43,7 @@ export class CoveredOffset {
   readonly #observed: ObservedOrder;
   /** Some of the different values seen, as evidence for an order that was only observed. */
   readonly #different = new Set<string>();
-  /** Longest answer to each limit. */
-  readonly #longest = new Map<number, number>();
+  readonly #end: MovingEnd;
   #furthest: SortValue | null = null;
   #offset = 0;
 
@@ -52,6 +52,7 @@ export class CoveredOffset {
     this.#order = order;
     this.#startedAt = startedAt;
     this.#observed = new ObservedOrder(order.field, order.direction);
+    this.#end = new MovingEnd(collector.reader);
   }
 
   async *scan(): AsyncGenerator<DocumentBatch, Ending> {
@@ -81,17 +82,18 @@ export class CoveredOffset {
       }
       stepBack = 2;
       afterUnreadable = false;
-      const isShort = count < (this.#longest.get(limit) ?? 0);
-      if (!isShort) this.#longest.set(limit, count);
+      const isShort = this.#end.isShort(limit, count);
 
       const last = values.at(-1)!;
       const advanced = this.#furthest === null || this.#observed.strictlyBefore(this.#furthest, last);
       if (advanced) this.#furthest = last;
       patience += advanced ? 1 : -1;
       if (this.#isPastTheStart() && ++overtime > OVERTIME_MAX) {
-        return this.#order.farEnd === null
-          ? unproved('documents come faster than they can be read')
-          : { proved: true };
+        return this.#order.farEnd === null ? unproved(CHASED) : { proved: true };
+      }
+
+      if (this.#order.farEnd === null && (await this.#end.isChased(this.#queryAt(this.#offset, limit)))) {
+        return unproved(CHASED);
       }
 
       const step = answer.cut ? count : this.#stepWithin(values);
