@@ -101,6 +101,7 @@ export async function openTarget(
   const { openProbeMemory } = await import('./zerodb/probe-memory.ts');
   const options = {
     baseUrl,
+    baseUrlName: server.urlName,
     timeoutMs,
     concurrency,
     redaction,

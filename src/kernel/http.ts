@@ -37,11 +37,38 @@ export type HttpFailureKind = 'unreachable' | 'timeout' | 'cut' | 'too-large';
 export class HttpFailure extends Error {
   override readonly name = 'HttpFailure';
   readonly kind: HttpFailureKind;
-  constructor(kind: HttpFailureKind, message: string, cause?: unknown) {
+  /** Null where the failure does not tell. */
+  readonly trouble: ConnectionTrouble | null;
+  constructor(
+    kind: HttpFailureKind,
+    message: string,
+    cause?: unknown,
+    trouble: ConnectionTrouble | null = null,
+  ) {
     super(message, { cause });
     this.kind = kind;
+    this.trouble = trouble;
   }
 }
+
+/**
+ * Why there was no connection, or no answer on it, as far as it points to a cure.
+ * - `refused`: a machine of this address is there, and nothing listens on the port.
+ * - `unknown-host`: the name cannot be looked up.
+ * - `no-route`: nothing leads there from this machine.
+ * - `silent`: nobody answered in time.
+ * - `no-tls`: the handshake failed in a way that says that the other side speaks something else than TLS.
+ * - `untrusted`: its certificate is not that of a server that this machine trusts.
+ * - `no-http`: it hung up on the request, or answered with something else than HTTP.
+ */
+export type ConnectionTrouble =
+  | 'refused'
+  | 'unknown-host'
+  | 'no-route'
+  | 'silent'
+  | 'no-tls'
+  | 'untrusted'
+  | 'no-http';
 
 export interface Http {
   /**

@@ -9,6 +9,7 @@ import {
 } from '../kernel/http.ts';
 import { AnswerBody } from './answer-body.ts';
 import { noteBuffers } from './buffer-garbage.ts';
+import { tellTrouble } from './connection-trouble.ts';
 
 /** How long a connection may take to come about, name look-up and TLS included. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -135,7 +136,9 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (!this.#end()) return;
-    this.#reject(new HttpFailure(failureKind(error, this.#controller !== null), describe(error), error));
+    const sent = this.#controller !== null;
+    const { words, trouble } = tellTrouble(error, sent);
+    this.#reject(new HttpFailure(failureKind(error, sent), words, error, trouble));
   }
 
   #abandonTooLarge(): void {
@@ -162,14 +165,6 @@ function failureKind(error: Error, sent: boolean): HttpFailureKind {
   if (!sent) return 'unreachable';
   const code = (error as NodeJS.ErrnoException).code;
   return code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT' ? 'timeout' : 'cut';
-}
-
-/** The innermost message: a failure to connect to several addresses hides them in a list. */
-function describe(error: Error): string {
-  if (error instanceof AggregateError && error.errors.length > 0) {
-    return error.errors.map((inner: Error) => inner.message).join('; ');
-  }
-  return error.message || error.name;
 }
 
 function joinedHeaders(headers: Record<string, string | string[] | undefined>): Record<string, string> {

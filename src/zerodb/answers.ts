@@ -127,7 +127,8 @@ export function failureOf(response: HttpResponse, about: About): BackupError {
 export function malformedAnswer(response: HttpResponse, about: About, why: string): BackupError {
   const stated = statedMessage(parsed(bodyText(response)));
   const words = stated === null ? '' : ` that says "${shown(stated, about)}"`;
-  const sample = stated === null && response.body.length > 0 ? `: ${shown(bodyText(response), about)}` : '';
+  const isTelling = stated === null && response.body.length > 0 && !isWebPage(response);
+  const sample = isTelling ? `: ${shown(bodyText(response), about)}` : '';
   const message = `cannot ${about.task}: ${why}; the answer is ${contentOf(response)}${words}${sample}`;
   return new BackupError('SOURCE_MALFORMED', message, {
     ...(about.object !== undefined && { object: about.object }),
@@ -145,8 +146,14 @@ export function isWebPage(response: HttpResponse): boolean {
 
 function contentOf(response: HttpResponse): string {
   if (response.body.length === 0) return 'empty';
-  if (isWebPage(response)) return 'an HTML page';
+  if (isWebPage(response)) return titled(bodyText(response));
   return parsed(bodyText(response)) === null ? 'not a JSON object' : 'a JSON object';
+}
+
+/** The title of a page often says whose it is: a login page, a proxy, another port. */
+function titled(html: string): string {
+  const title = /<title>([^<]+)/i.exec(html)?.[1]?.trim() ?? '';
+  return title === '' ? 'an HTML page' : `an HTML page "${truncated(printable(title), SAMPLE_LENGTH)}"`;
 }
 
 /** Text that was meant to be read as it is. */
@@ -199,5 +206,5 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function redirectGoal(response: HttpResponse): string {
   const location = response.headers.location ?? '';
   if (!URL.canParse(location)) return location === '' ? 'nowhere' : printable(truncated(location, 100));
-  return new URL(location).host;
+  return new URL(location).origin;
 }

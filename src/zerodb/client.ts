@@ -5,6 +5,7 @@ import { Redaction } from '../kernel/redaction.ts';
 import type { Patience } from '../kernel/retry.ts';
 import { type About, failureOf, isSuccess } from './answers.ts';
 import { type ApiKey, AuthenticatedHttp, Authentication } from './authentication.ts';
+import { Contact } from './contact.ts';
 import { Login, type LoginCredentials } from './login.ts';
 import { Pace } from './pace.ts';
 import { PatientHttp } from './patient-http.ts';
@@ -12,6 +13,8 @@ import { parseBaseUrl, resourceUrl } from './resource-url.ts';
 
 export interface ClientOptions {
   readonly baseUrl: string;
+  /** What configures it, for messages: `ZERODB_API_BASE_URL`, `--target`. */
+  readonly baseUrlName?: string;
   readonly apiKey?: ApiKey;
   readonly login?: LoginCredentials;
   /** Longest silence of the server; 60 s if left out. */
@@ -20,7 +23,7 @@ export interface ClientOptions {
   readonly concurrency?: number;
   /** Most requests in a minute; any number if left out. */
   readonly rateLimit?: number;
-  /** How long temporary failures are tolerated. */
+  /** How long temporary failures of a server that answers are tolerated. */
   readonly patience?: Patience;
   /** Learns keys, passwords and tokens, and hides them in errors. */
   readonly redaction?: Redaction;
@@ -65,6 +68,7 @@ export class ZerodbClient {
   readonly #credentials: string | null;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #timeoutMs: number;
+  readonly #contact: Contact;
   readonly #http: AuthenticatedHttp;
   readonly #briefHttp: AuthenticatedHttp;
 
@@ -92,8 +96,14 @@ export class ZerodbClient {
     });
     const patience = options.patience ?? PATIENCE;
     const world = { ...platform, redaction: this.redaction };
-    const patient = new PatientHttp(platform.http, pace, patience, world);
-    const brief = new PatientHttp(platform.http, pace, { ...patience, attemptsMax: 2 }, world);
+    this.#contact = new Contact(platform.clock, platform.log);
+    const server = {
+      pace,
+      contact: this.#contact,
+      urlName: options.baseUrlName ?? 'the base URL',
+    };
+    const patient = new PatientHttp(platform.http, server, patience, world);
+    const brief = new PatientHttp(platform.http, server, { ...patience, attemptsMax: 2 }, world);
     const authentication = new Authentication(
       apiKey ?? null,
       login === undefined
@@ -140,6 +150,11 @@ export class ZerodbClient {
     const response = await this.send(request, task);
     if (!isSuccess(response)) throw failureOf(response, this.about(task));
     return response;
+  }
+
+  /** Whether the server has answered anything yet. */
+  get hasAnswered(): boolean {
+    return this.#contact.hasAnswered;
   }
 
   about(task: Task): About {

@@ -6,7 +6,9 @@ import type { Random } from '../kernel/random.ts';
 import type { Redaction } from '../kernel/redaction.ts';
 import { type Attempt, backoffMs, fraction, type Patience, withPatience } from '../kernel/retry.ts';
 import { messageOf } from './answers.ts';
+import type { Contact } from './contact.ts';
 import type { Pace, TurnOutcome } from './pace.ts';
+import { isLasting, unanswered } from './unreachable.ts';
 
 /** No server may keep us waiting longer, whatever it asks for. */
 const RETRY_AFTER_MS_MAX = 120_000;
@@ -21,35 +23,55 @@ export interface PatientHttpWorld {
   readonly redaction: Redaction;
 }
 
+/** A server, as all who send requests to it know it. */
+export interface Server {
+  readonly pace: Pace;
+  readonly contact: Contact;
+  /** What its base URL is configured by, for messages. */
+  readonly urlName: string;
+}
+
 /**
  * Http that keeps to the server's pace and tries again after temporary failures. A 429 and a connection that did not
  * come about are always repeated, as the server did nothing; lost answers and 5xx only where the request is
  * `repeatable`. When patience ends it throws a temporary BackupError: SOURCE_RATE_LIMITED, SOURCE_UNREACHABLE
  * (the server has seen nothing of this request) or SOURCE_FAILED (it may have acted).
  *
+ * `Patience` is for a server that answers; how long one is waited for that does not, `Contact` knows.
+ *
  * For requests that are not repeatable a lost answer is an HttpFailure and a 5xx an answer, as in any Http.
  */
 export class PatientHttp implements Http {
   readonly #http: Http;
-  readonly #pace: Pace;
+  readonly #server: Server;
   readonly #patience: Patience;
   readonly #world: PatientHttpWorld;
 
-  constructor(http: Http, pace: Pace, patience: Patience, world: PatientHttpWorld) {
+  constructor(http: Http, server: Server, patience: Patience, world: PatientHttpWorld) {
     this.#http = http;
-    this.#pace = pace;
+    this.#server = server;
     this.#patience = patience;
     this.#world = world;
   }
 
   async request(request: HttpRequest): Promise<HttpResponse> {
-    const history = { attempts: 0, rateLimited: 0, mayHaveActed: false };
+    const { pace, contact } = this.#server;
+    const { clock } = this.#world;
+    const history: History = {
+      attempts: 0,
+      rateLimited: 0,
+      mayHaveActed: false,
+      startedAt: clock.monotonic(),
+    };
     const attempt = async (): Promise<Attempt<HttpResponse>> => {
       history.attempts++;
-      const turn = await this.#pace.turn(request.signal);
+      const turn = await pace.turn(request.signal);
       let outcome: TurnOutcome = 'abandoned';
+      const startedAt = clock.monotonic();
       try {
-        const response = await this.#http.request(request);
+        const timeoutMs = contact.timeoutMs(request.timeoutMs);
+        const response = await this.#http.request({ ...request, timeoutMs });
+        contact.answered(hostOf(request));
         if (response.status === 429) {
           const waitMs = this.#rateLimitWaitMs(response, ++history.rateLimited);
           outcome = { waitMs };
@@ -62,12 +84,9 @@ export class PatientHttp implements Http {
         outcome = isTemporary(response.status) ? 'failed' : 'accepted';
         if (outcome === 'accepted' || !request.repeatable) return { done: response };
         history.mayHaveActed = true;
-        const failure = keptFailing(
-          request,
-          history,
-          `answered ${response.status}: ${messageOf(response, this.#world.redaction)}`,
-        );
-        return this.#retry(failure, this.#askedWaitMs(response));
+        const failure = keptFailing(request, response, history, this.#world.redaction);
+        this.#world.log.write('warn', failure.message);
+        return { failure, waitMs: this.#askedWaitMs(response) };
       } catch (error) {
         if (!(error instanceof HttpFailure)) throw error;
         outcome = error.kind === 'too-large' ? 'accepted' : 'failed';
@@ -76,7 +95,7 @@ export class PatientHttp implements Http {
           if (!request.repeatable) throw error;
           history.mayHaveActed = true;
         }
-        return this.#retry(keptFailing(request, history, error.message, error));
+        return this.#unanswered(request, error, startedAt, history);
       } finally {
         turn.end(outcome);
       }
@@ -88,9 +107,43 @@ export class PatientHttp implements Http {
     return this.#http.close();
   }
 
-  #retry(failure: BackupError, waitMs?: number): Attempt<never> {
-    this.#world.log.write('warn', failure.message);
-    return { failure, waitMs };
+  /** Throws where it is time to give up. Attempts that the server saw nothing of are not counted. */
+  #unanswered(
+    request: HttpRequest,
+    failure: HttpFailure,
+    startedAt: number,
+    history: History,
+  ): Attempt<never> {
+    const { contact, urlName } = this.#server;
+    const { clock, random } = this.#world;
+    const { attempts, mayHaveActed } = history;
+    const { hasAnswered } = contact;
+    const mayHaveArrived = failure.kind !== 'unreachable';
+    const facts = {
+      host: hostOf(request),
+      words: failure.message,
+      startedAt,
+      number: attempts,
+      mayHaveArrived,
+    };
+    const isOver = isLasting(failure.trouble) || contact.failed(facts);
+    const tookMs = clock.monotonic() - history.startedAt;
+    const error = unanswered({
+      url: request.url,
+      failure,
+      attempts,
+      tookMs,
+      hasAnswered,
+      mayHaveActed,
+      urlName,
+    });
+    if (isOver) throw error;
+    if (mayHaveArrived) return { failure: error };
+    return {
+      failure: error,
+      waitMs: contact.pauseMs(backoffMs(random, this.#patience, attempts)),
+      free: true,
+    };
   }
 
   #rateLimitWaitMs(response: HttpResponse, rateLimited: number): number {
@@ -127,8 +180,10 @@ function isTemporary(status: number): boolean {
 }
 
 interface History {
-  readonly attempts: number;
-  readonly mayHaveActed: boolean;
+  attempts: number;
+  rateLimited: number;
+  mayHaveActed: boolean;
+  readonly startedAt: number;
 }
 
 function rateLimited(request: HttpRequest, response: HttpResponse, history: History): BackupError {
@@ -141,21 +196,18 @@ function rateLimited(request: HttpRequest, response: HttpResponse, history: Hist
   });
 }
 
-function keptFailing(request: HttpRequest, history: History, what: string, cause?: HttpFailure): BackupError {
-  const unreachable = cause?.kind === 'unreachable';
-  const verb = unreachable ? 'cannot be reached' : 'failed';
-  const times = history.attempts === 1 ? '' : ` (attempt ${history.attempts})`;
-  return new BackupError(
-    unreachable && !history.mayHaveActed ? 'SOURCE_UNREACHABLE' : 'SOURCE_FAILED',
-    `${hostOf(request)} ${verb}${times}: ${what}`,
-    {
-      temporary: true,
-      cure: unreachable
-        ? 'Check the base URL and the network, then run the same command again.'
-        : 'Run the same command again later; if it persists, ask whoever runs the server.',
-      cause,
-    },
-  );
+function keptFailing(
+  request: HttpRequest,
+  response: HttpResponse,
+  { attempts }: History,
+  redaction: Redaction,
+): BackupError {
+  const times = attempts === 1 ? '' : ` (attempt ${attempts})`;
+  const message = `${hostOf(request)} failed${times}: answered ${response.status}: ${messageOf(response, redaction)}`;
+  return new BackupError('SOURCE_FAILED', message, {
+    temporary: true,
+    cure: 'Run the same command again later; if it persists, ask whoever runs the server.',
+  });
 }
 
 function hostOf(request: HttpRequest): string {

@@ -133,15 +133,17 @@ async function search(
   for (const [index, { found, request, accepts }] of probes.entries()) {
     let response: HttpResponse;
     try {
-      // the first request finds out whether the server is there at all, and may take its time
+      // the first request finds out whether the server is well, and may take its time
       response = await client.send({ ...request, repeatable: true, brief: index > 0, signal }, TASK);
     } catch (error) {
-      if (!(error instanceof BackupError) || error.code !== 'SOURCE_FAILED') throw error;
+      const isOfThisPath = error instanceof BackupError && error.code === 'SOURCE_FAILED';
+      if (!isOfThisPath || !client.hasAnswered) throw error;
       failure ??= error;
       continue;
     }
     if (accepts(response)) return found;
     if (response.status === 401 || response.status === 403) throw failureOf(response, client.about(TASK));
+    if (response.status >= 300 && response.status < 400) throw failureOf(response, client.about(TASK));
     if (errorFields(response).code === 'PROJECT_NOT_FOUND') throw projectUnknown(options.project);
     const message = messageOf(response, client.redaction);
     const words = `${request.method} /${request.path.map(printable).join('/')} answered ${response.status}: ${message}`;

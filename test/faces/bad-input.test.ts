@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bareEnvironment, type Ended, runCommandLine } from '../support/command-line.ts';
 import { startHttpServer, type TestServer } from '../support/http-server.ts';
+import { type RawServer, startRawServer } from '../support/raw-server.ts';
 import { filesBelow, type ServedProject, serveProject } from '../support/served-project.ts';
 
 /** What a new user gets wrong: the message names the thing and says what to do; nothing is written anywhere. */
 
 let project: ServedProject;
 let page: TestServer;
+let silent: RawServer;
 
 beforeAll(async () => {
   project = await serveProject();
@@ -16,6 +18,7 @@ beforeAll(async () => {
     response.writeHead(200, { 'content-type': 'text/html' });
     response.end('<html><body>Please log in</body></html>');
   });
+  silent = await startRawServer(() => {});
   writeFileSync(join(project.home, 'a-file'), '');
   mkdirSync(join(project.home, 'foreign'));
   writeFileSync(join(project.home, 'foreign', 'holiday.jpg'), '');
@@ -24,6 +27,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await page[Symbol.asyncDispose]();
+  await silent[Symbol.asyncDispose]();
   await project[Symbol.asyncDispose]();
 });
 
@@ -288,20 +292,41 @@ describe('a clear message, the documented exit code, nothing written', () => {
 });
 
 describe('a server that is not there', () => {
-  it('is waited for, which is said, and then named', async () => {
-    let told = '';
-    let killed = false;
-    const ended = await runCommandLine(['backup'], {
-      cwd: project.home,
-      env: { ...project.env, ZERODB_API_BASE_URL: 'http://127.0.0.1:1' },
-      onOutput: (text, child) => {
-        told += text;
-        // nearly a minute of patience is not worth waiting for here
-        if (!killed && told.includes('attempt 2')) killed = child.kill('SIGTERM');
-      },
+  it.concurrent.each<[string, () => string, RegExp, RegExp]>([
+    [
+      'a port on which nothing listens',
+      () => 'http://127.0.0.1:1',
+      /nothing listens there/,
+      /server is running/,
+    ],
+    [
+      'a host that does not exist',
+      () => 'https://api.exmaple.invalid',
+      /api\.exmaple\.invalid/,
+      /how the host is/,
+    ],
+    [
+      'https:// to plain HTTP',
+      () => page.url.replace('http:', 'https:'),
+      /does not speak TLS/,
+      /write http:\/\//,
+    ],
+    ['a port that is silent', () => silent.url, /sent no answer in time/, /firewall/],
+  ])('%s: said within seconds, with what to check', async (_name, url, words, cure) => {
+    const before = [...filesBelow(project.home).keys()];
+    const startedAt = Date.now();
+    const { code, stdout, stderr } = await attempt(['backup', '--timeout', '1s'], {
+      ZERODB_API_BASE_URL: url(),
     });
-    expect(told).toContain('127.0.0.1:1 cannot be reached');
-    expect(ended.code).toBe(143);
+    expect(code, stderr).toBe(8);
+    expect(stderr).toMatch(words);
+    expect(stderr).toMatch(cure);
+    expect(stderr).toContain('ZERODB_API_BASE_URL');
+    expect(stderr).not.toMatch(/SSL routines|at .+\.ts:\d+/);
+    expect(stdout).toBe('');
+    expect(Date.now() - startedAt).toBeLessThan(15_000);
+    const created = [...filesBelow(project.home).keys()].filter((path) => !before.includes(path));
+    expect(created.filter((path) => !path.endsWith('/state/zerodb-backup/probes.json'))).toEqual([]);
   });
 });
 

@@ -108,17 +108,17 @@ describe('the failure that a status stands for', () => {
     expect(JSON.stringify([failure.message, failure.cure])).not.toContain('s3cret-value');
   });
 
-  it('names the host that a redirect leads to', () => {
+  it('names the server that a redirect leads to', () => {
     const location = 'https://elsewhere.example/login?token=abc';
     const failure = failureOf(answer(302, '', { location }), aboutUsers());
-    expect(failure.message).toContain('redirects to elsewhere.example');
+    expect(failure.message).toContain('redirects to https://elsewhere.example');
     expect(failure.message).not.toContain('token');
   });
 });
 
 describe('an answer that is not what it should be', () => {
   it.each([
-    ['<html><title>Sign in</title>', /an HTML page: <html><title>Sign in/],
+    ['<html><title>Sign in</title>', /an HTML page "Sign in"$/],
     ['', /the answer is empty$/],
     ['OK', /not a JSON object: OK/],
     [{ error: 'no such\nthing' }, /a JSON object that says "no such\\nthing"/],
