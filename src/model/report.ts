@@ -94,6 +94,8 @@ export interface RestoreCounts {
   /** Not in the target: will be or were inserted. */
   readonly created: number;
   readonly replaced: number;
+  /** Of those replaced: deleted and inserted, because the server's update only adds members. */
+  readonly recreated: number;
   /** Already equal in the target. */
   readonly same: number;
   /** In the target only; left alone. */

@@ -5,11 +5,11 @@ import type { Manifest } from '../model/manifest.ts';
 import { exitOf, type RestoreCounts, type RestoreReport } from '../model/report.ts';
 import type { Repository } from '../repository.ts';
 import type { Target } from '../sources/target.ts';
-import { applyActions } from './restore/apply.ts';
 import {
   describe,
   differences,
   incompleteness,
+  mendings,
   planWarnings,
   targetName,
   unmatched,
@@ -17,9 +17,9 @@ import {
 } from './restore/findings.ts';
 import { matchDocuments } from './restore/match.ts';
 import { type ProvedBackup, proveBackup, readGuarded } from './restore/prove.ts';
-import { readBack } from './restore/read-back.ts';
+import type { Reader } from './restore/read-back.ts';
 import { readTarget, type TargetReading, type TargetState } from './restore/reading.ts';
-import { readArchive } from './verified-reading.ts';
+import { writeInRounds } from './restore/rounds.ts';
 
 export interface RestoreRequest {
   readonly backupId: string;
@@ -37,6 +37,7 @@ export interface RestorePlan {
 const NO_COUNTS: RestoreCounts = {
   created: 0,
   replaced: 0,
+  recreated: 0,
   same: 0,
   extra: 0,
   deleted: 0,
@@ -152,33 +153,17 @@ export async function applyRestore(
   if (actions.count === 0) {
     return { ...plan.report, mode: 'replace', read_back: { same_bytes: 0, same_value: 0, different: 0 } };
   }
-  const applied = await applyActions({
-    platform: repository.platform,
-    object: manifest.backup_id,
-    shape: manifest.document_shape,
-    batches: readArchive(repository, manifest, context.signal).batches,
-    actions,
-    addresses: state.addresses,
-    collection: reading.collection,
-    pages: target.openCollection(reading.collection.collection),
-    onEvent,
-    signal: context.signal,
-  });
-  const comparison = await readBack(
+  const { collection } = reading.collection;
+  const reader: Reader = {
     repository,
     manifest,
-    { ...reading, onEvent },
-    proved.records!.runs,
-    actions,
-    applied.refused,
-  );
-  const errors = [
-    ...plan.report.errors,
-    ...applied.errors,
-    ...differences(comparison, applied, reading.collection.collection),
-  ];
+    reading: { ...reading, phase: 'compare', onEvent, signal: context.signal ?? reading.signal },
+    backup: proved.records!.runs,
+  };
+  const written = await writeInRounds(reader, actions, state.addresses);
+  const errors = [...plan.report.errors, ...written.errors, ...differences(written, collection)];
   const exits = errors.map(exitOf);
-  const different = comparison.different.length + (comparison.complete ? comparison.missing : 0);
+  const different = written.different + written.missing + written.unanswered;
   return {
     ...plan.report,
     mode: 'replace',
@@ -186,17 +171,17 @@ export async function applyRestore(
     duration_ms: plan.report.duration_ms + Math.round(clock.monotonic() - begun),
     counts: {
       ...plan.report.counts,
-      // an insert whose answer was lost and that is there now was made
-      created: applied.created + Math.max(0, applied.inDoubt - comparison.missing),
-      replaced: applied.replaced,
-      refused: applied.refused.size,
+      created: written.created,
+      replaced: written.replaced,
+      recreated: written.recreated,
+      refused: written.refused,
       different,
     },
-    read_back: {
-      same_bytes: comparison.sameBytes,
-      same_value: comparison.sameValue,
-      different,
-    },
+    read_back: { same_bytes: written.sameBytes, same_value: written.sameValue, different },
+    warnings: [
+      ...plan.report.warnings,
+      ...mendings(written, collection, reading.collection.traits.serverGivenKeys),
+    ],
     errors,
   };
 }

@@ -21,11 +21,13 @@ export interface TargetTraits {
 /**
  * - `done`: the server acknowledged the write.
  * - `exists`: an insert was refused because the key is taken; nothing was changed.
+ * - `gone`: there is no document with this key to replace or to delete; nothing was changed.
  * - `in-doubt`: the answer was lost; the write may or may not have happened. Look before repeating.
  */
 export type WriteOutcome =
   | { readonly kind: 'done' }
   | { readonly kind: 'exists' }
+  | { readonly kind: 'gone' }
   | { readonly kind: 'in-doubt'; readonly message: string };
 
 export interface TargetCollection {
@@ -38,6 +40,8 @@ export interface TargetCollection {
   insert(key: Uint8Array | null, payload: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome>;
   /** Replaces the whole payload of the document that has this scan key in the target (JSON text). */
   replace(key: Uint8Array, payload: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome>;
+  /** Deletes the document that has this scan key (JSON text), and no other. `gone` may mean that an earlier try did. */
+  delete(key: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome>;
   /** False if this dialect cannot name exactly one document by this key. */
   addressable(key: Uint8Array): boolean;
 }

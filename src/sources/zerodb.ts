@@ -67,6 +67,7 @@ class ZerodbSource implements Target {
       traits: dialect.targetTraits,
       insert: (key, payload, signal) => dialect.insert(collection, key, payload, signal),
       replace: (key, payload, signal) => dialect.replace(collection, key, payload, signal),
+      delete: (key, signal) => dialect.delete(collection, key, signal),
       addressable: (key) => dialect.addressable(key),
     };
   }

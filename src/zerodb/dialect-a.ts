@@ -5,7 +5,7 @@ import type { Dialect } from './dialect.ts';
 import { isAddressable, urlName } from './document-name.ts';
 import { jsonParts } from './json-text.ts';
 import { pageBytesMax, readList } from './pages.ts';
-import { documentTask, insertOutcome, replaceOutcome, shownName, write } from './writes.ts';
+import { documentTask, insertOutcome, outcomeByKey, shownName, write } from './writes.ts';
 
 /** Dialect A, "collections" (zerodb-protocol.md §6): the client chooses ids, collections cannot be listed. */
 export class DialectA implements Dialect {
@@ -81,7 +81,15 @@ export class DialectA implements Dialect {
       repeatable: true,
       signal,
     } as const;
-    return replaceOutcome(await write(this.#client, request, task));
+    return outcomeByKey(await write(this.#client, request, task));
+  }
+
+  async delete(collection: string, key: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome> {
+    const task = documentTask('delete', collection, key);
+    const path = ['collections', collection, 'documents', urlName(key, task)];
+    return outcomeByKey(
+      await write(this.#client, { method: 'DELETE', path, repeatable: true, signal }, task),
+    );
   }
 
   addressable(key: Uint8Array): boolean {

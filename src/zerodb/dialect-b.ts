@@ -8,7 +8,7 @@ import { isAddressable, urlName } from './document-name.ts';
 import { jsonParts } from './json-text.ts';
 import { pageBytesMax, readList } from './pages.ts';
 import { createTable, listTables } from './tables.ts';
-import { documentTask, insertOutcome, replaceOutcome, shownName, type WriteAnswer, write } from './writes.ts';
+import { documentTask, insertOutcome, outcomeByKey, shownName, type WriteAnswer, write } from './writes.ts';
 
 /** Members under which servers want a row's payload, and how they want it; the first is the usual one. */
 const PAYLOAD_FIELDS = ['row_data', 'data', 'rows'] as const;
@@ -81,8 +81,14 @@ export class DialectB implements Dialect {
   ): Promise<WriteOutcome> {
     const task = documentTask('replace', collection, key);
     const path = [...this.#rows(collection), urlName(key, task)];
-    return replaceOutcome(
-      await this.#write({ method: 'PUT', path, repeatable: true, signal }, payload, task),
+    return outcomeByKey(await this.#write({ method: 'PUT', path, repeatable: true, signal }, payload, task));
+  }
+
+  async delete(collection: string, key: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome> {
+    const task = documentTask('delete', collection, key);
+    const path = [...this.#rows(collection), urlName(key, task)];
+    return outcomeByKey(
+      await write(this.#client, { method: 'DELETE', path, repeatable: true, signal }, task),
     );
   }
 

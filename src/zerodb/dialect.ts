@@ -23,5 +23,6 @@ export interface Dialect {
     payload: Uint8Array,
     signal?: AbortSignal,
   ): Promise<WriteOutcome>;
+  delete(collection: string, key: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome>;
   addressable(key: Uint8Array): boolean;
 }

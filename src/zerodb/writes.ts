@@ -2,7 +2,7 @@ import { BackupError } from '../kernel/errors.ts';
 import { HttpFailure, type HttpResponse } from '../kernel/http.ts';
 import { printable, truncated } from '../kernel/printable.ts';
 import type { WriteOutcome } from '../sources/target.ts';
-import { failureOf, isSuccess, isWebPage, saysExists } from './answers.ts';
+import { errorFields, failureOf, isSuccess, isWebPage, saysExists } from './answers.ts';
 import type { ClientRequest, Task, ZerodbClient } from './client.ts';
 import { shownKey } from './document-name.ts';
 
@@ -20,7 +20,7 @@ export function shownName(collection: string): string {
 }
 
 /**
- * Sends one insert or replacement. Whether it happened is certain after any answer below 500; after a lost answer,
+ * Sends one insert, replacement or deletion. Whether it happened is certain after any answer below 500; after a lost answer,
  * a 5xx or a web page it is in doubt.
  */
 export async function write(client: ZerodbClient, request: ClientRequest, task: Task): Promise<WriteAnswer> {
@@ -43,7 +43,7 @@ export async function write(client: ZerodbClient, request: ClientRequest, task: 
 }
 
 export type WriteAnswer =
-  | Exclude<WriteOutcome, { kind: 'exists' }>
+  | Exclude<WriteOutcome, { kind: 'exists' | 'gone' }>
   | { readonly kind: 'refused'; readonly response: HttpResponse; failure(): BackupError };
 
 /** What a refused insert means: the key is taken, or it failed. */
@@ -53,7 +53,12 @@ export function insertOutcome(answer: WriteAnswer): WriteOutcome {
   throw answer.failure();
 }
 
-export function replaceOutcome(answer: WriteAnswer): WriteOutcome {
-  if (answer.kind === 'refused') throw answer.failure();
-  return answer;
+/** What a refusal means of a request that names one document: the document is gone, or it failed. */
+export function outcomeByKey(answer: WriteAnswer): WriteOutcome {
+  if (answer.kind !== 'refused') return answer;
+  const { status } = answer.response;
+  const missing = status === 404 || status === 410;
+  if (missing && !/TABLE|COLLECTION|PROJECT|PATH/.test(errorFields(answer.response).code ?? ''))
+    return { kind: 'gone' };
+  throw answer.failure();
 }

@@ -49,13 +49,24 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
       expect(stored()).toEqual(['{"id":"k","new":1.0}']);
     });
 
-    it('says so when there is nothing to replace', async () => {
+    it('says so when there is nothing to replace or to delete', async () => {
       world.put('things', '{"id":"k"}', 'k');
-      const missing = world.target.openTarget('things').replace(json('nobody'), bytes('{}'));
-      await expect(missing).rejects.toMatchObject({
-        code: 'SOURCE_NOT_FOUND',
-        message: expect.stringContaining('"nobody"'),
-      });
+      const target = world.target.openTarget('things');
+      expect(await target.replace(json('nobody'), bytes('{}'))).toEqual({ kind: 'gone' });
+      expect(await target.delete(json('nobody'))).toEqual({ kind: 'gone' });
+      expect(stored()).toEqual(['{"id":"k"}']);
+    });
+
+    it('deletes the one document that is named', async () => {
+      const keys = ['k1', 'k2', 'k3'].map((id) => world.put('things', `{"id":"${id}"}`, id));
+      const target = world.target.openTarget('things');
+      expect(await target.delete(json(keys[1]!))).toEqual({ kind: 'done' });
+      expect(stored()).toEqual(['{"id":"k1"}', '{"id":"k3"}']);
+      world.befall({ kind: 'lost', times: 1, on: 'writes' });
+      expect(await target.delete(json(keys[0]!))).toEqual({ kind: 'done' });
+      world.befall({ kind: 'lost', times: 99, on: 'writes' });
+      expect(await target.delete(json(keys[2]!))).toMatchObject({ kind: 'in-doubt' });
+      expect(stored()).toEqual(['{"id":"k3"}']);
     });
 
     it('addresses exactly the document that is named, whatever its key', async () => {
@@ -83,6 +94,7 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
         await expect(target.replace(bytes(key), bytes('{}'))).rejects.toMatchObject({
           code: 'SOURCE_REFUSED',
         });
+        await expect(target.delete(bytes(key))).rejects.toMatchObject({ code: 'SOURCE_REFUSED' });
         expect(world.requests).toBe(before);
       },
     );

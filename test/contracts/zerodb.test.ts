@@ -22,7 +22,7 @@ const FAULTS: Record<Mishap['kind'], Fault> = {
 };
 
 const READS = /^(GET |POST .*\/query$)/;
-const WRITES = /^(PUT |POST .*\/(documents|rows)$)/;
+const WRITES = /^(PUT |DELETE |POST .*\/(documents|rows)$)/;
 
 async function open(options: SandboxOptions & { dialect: 'A' | 'B' }): Promise<SourceUnderTest> {
   const platform = testPlatform();

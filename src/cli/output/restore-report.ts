@@ -68,6 +68,7 @@ export function restoreReportLines(report: RestoreReport, output: Output): strin
       : [
           `${past}Created: ${formatCount(counts.created)}`,
           `${past}Replaced: ${formatCount(counts.replaced)}`,
+          ...count('Of These Deleted And Inserted', counts.recreated),
           `Already The Same: ${formatCount(counts.same)}`,
           `Only In The Target, Left Alone: ${formatCount(counts.extra)}`,
           ...count('Ambiguous, Left Alone', counts.ambiguous),

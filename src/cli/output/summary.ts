@@ -43,6 +43,7 @@ function addedUp(counts: readonly RestoreCounts[]): RestoreCounts {
   return {
     created: sum('created'),
     replaced: sum('replaced'),
+    recreated: sum('recreated'),
     same: sum('same'),
     extra: sum('extra'),
     deleted: sum('deleted'),

@@ -5,13 +5,28 @@
  */
 export function valueText(json: string): string | null {
   try {
-    const value: unknown = JSON.parse(json, (_name, member: unknown, context?: { source?: string }) =>
-      typeof member === 'number' ? new ExactNumber(context?.source ?? String(member)) : member,
-    );
-    return print(value);
+    return print(exactValue(json));
   } catch {
     return null;
   }
+}
+
+/** The same of each member of an object, with its name before it; null if the text is not a JSON object. */
+export function memberTexts(json: string): string[] | null {
+  try {
+    const value = exactValue(json);
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof ExactNumber)
+      return null;
+    return Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}:${print(member)}`);
+  } catch {
+    return null;
+  }
+}
+
+function exactValue(json: string): unknown {
+  return JSON.parse(json, (_name, member: unknown, context?: { source?: string }) =>
+    typeof member === 'number' ? new ExactNumber(context?.source ?? String(member)) : member,
+  );
 }
 
 class ExactNumber {

@@ -4,7 +4,7 @@ import type { Scratch } from '../../kernel/sorted-runs.ts';
 const BUFFER_BYTES = 64 * 1024;
 const LENGTH_MAX = 0xffff;
 
-/** Keys of the target's documents, by which they are replaced: JSON text in a nameless temporary file. */
+/** Keys of documents, as JSON text in a nameless temporary file: those of the target, by which documents are replaced. */
 export class Addresses {
   readonly #scratch: Scratch;
   #file: TemporaryFile | null = null;

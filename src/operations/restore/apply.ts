@@ -3,14 +3,15 @@ import type { BlockBatch } from '../../archive/reader.ts';
 import { BackupError, toBackupError } from '../../kernel/errors.ts';
 import type { OnEvent } from '../../kernel/events.ts';
 import type { Platform } from '../../kernel/platform.ts';
-import type { SortedRuns } from '../../kernel/sorted-runs.ts';
+import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
 import type { DocumentShape } from '../../model/document.ts';
 import { type ReportedError, reportError } from '../../model/report.ts';
 import { nameOfDocument, payload, payloadIdText, scanKey, scanKeyText } from '../../model/shape.ts';
 import type { CollectionPages } from '../../sources/source.ts';
-import type { TargetCollection, WriteOutcome } from '../../sources/target.ts';
+import type { TargetCollection } from '../../sources/target.ts';
 import type { Addresses } from './addresses.ts';
-import { ACTION, CREATE } from './match.ts';
+import { ACTION, VERB } from './match.ts';
+import { FATE, type Fate, OUTCOME } from './outcomes.ts';
 import { HASH_BYTES, RecordCursor, sameBytes } from './records.ts';
 
 /** Writes under way at the same time; how many of them are sent at once is the client's affair. */
@@ -22,21 +23,23 @@ const REFUSED_MAX = 1000;
 const OFFSET_BEHIND_THE_END = 1_000_000_000;
 
 export interface Applied {
-  created: number;
-  replaced: number;
-  /** Scan key hashes (latin1, cut as in records) of documents that the target refused. */
-  readonly refused: Set<string>;
-  inDoubt: number;
+  /** What became of each document that was to be written (OUTCOME). To be closed. */
+  readonly outcomes: SortedRuns;
+  /** How many documents met which fate, by fate. */
+  readonly fates: number[];
   /** The first few refusals. */
   readonly errors: ReportedError[];
 }
 
 export interface ApplyTask {
   readonly platform: Platform;
+  readonly scratch: Scratch;
   readonly object: string;
   readonly shape: DocumentShape;
   readonly batches: AsyncIterable<BlockBatch>;
   readonly actions: SortedRuns;
+  /** True if these documents were written before in this restore. */
+  readonly again: boolean;
   readonly addresses: Addresses;
   readonly collection: TargetCollection;
   readonly pages: CollectionPages;
@@ -50,10 +53,13 @@ export interface ApplyTask {
  * target does not answer nothing more is sent: each write would be one more in doubt.
  */
 export async function applyActions(task: ApplyTask): Promise<Applied> {
-  const applied: Applied = { created: 0, replaced: 0, refused: new Set(), inDoubt: 0, errors: [] };
+  const outcomes = new SortedRuns(task.scratch, OUTCOME.width);
+  const applied: Applied = { outcomes, fates: Object.values(FATE).map(() => 0), errors: [] };
   const total = task.actions.count;
   const cursor = await RecordCursor.open(task.actions);
   const inFlight = new Set<Promise<void>>();
+  /** Outcomes not yet noted: only one at a time may add to sorted runs. */
+  const settled: Buffer[] = [];
   const outage: { over: Promise<void> | null } = { over: null };
   let failure: BackupError | null = null;
   let done = 0;
@@ -69,13 +75,20 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
     return outage.over;
   };
 
+  const settle = (action: Buffer, fate: Fate): void => {
+    applied.fates[fate]!++;
+    const outcome = Buffer.alloc(OUTCOME.width);
+    action.copy(outcome, OUTCOME.key, ACTION.key, ACTION.key + HASH_BYTES);
+    outcome[OUTCOME.fate] = fate;
+    outcome.writeUInt32BE(action.readUInt32BE(ACTION.block), OUTCOME.block);
+    settled.push(outcome);
+  };
+
   const write = async (batch: BlockBatch, index: number, action: Buffer): Promise<void> => {
     try {
-      const kind = await writeDocument(task, batch, index, action);
-      if (kind === 'in-doubt') {
-        applied.inDoubt++;
-        await awaitAnswers();
-      } else applied[kind]++;
+      const fate = await writeDocument(task, batch, index, action);
+      settle(action, fate);
+      if (fate === FATE.insertInDoubt || fate === FATE.replacementInDoubt) await awaitAnswers();
     } catch (thrown) {
       const name = nameOfDocument(batch, index, task.shape);
       const error = toBackupError(thrown, { object: name });
@@ -83,9 +96,17 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
         failure ??= error;
         return;
       }
-      applied.refused.add(action.toString('latin1', ACTION.key, ACTION.key + HASH_BYTES));
-      if (applied.refused.size > REFUSED_MAX) failure ??= error;
+      settle(action, FATE.refused);
+      if (applied.fates[FATE.refused]! > REFUSED_MAX) failure ??= error;
       if (applied.errors.length < ERRORS_LISTED_MAX) applied.errors.push(reportError(error));
+    }
+  };
+
+  const noteSettled = async (): Promise<void> => {
+    for (const outcome of settled.splice(0)) {
+      if (outcomes.full) await outcomes.flush();
+      outcome.copy(outcomes.slot());
+      outcomes.added();
     }
   };
 
@@ -98,6 +119,7 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
         if (action === undefined) continue;
         while (inFlight.size >= WRITES_IN_FLIGHT) await Promise.race(inFlight);
         await outage.over;
+        await noteSettled();
         if (failure !== null) break;
         const writing = write(batch, index, action).finally(() => inFlight.delete(writing));
         inFlight.add(writing);
@@ -122,8 +144,10 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
     failure ??= toBackupError(thrown);
   }
   await Promise.all(inFlight);
-  if (failure !== null) throw interrupted(failure, applied, total);
-  return applied;
+  await noteSettled();
+  if (failure === null) return applied;
+  await outcomes.close();
+  throw interrupted(failure, applied, task);
 }
 
 /** Resolves as soon as the target answers again, whatever it says; rejects when patience ends. */
@@ -141,24 +165,52 @@ async function writeDocument(
   batch: BlockBatch,
   index: number,
   action: Buffer,
-): Promise<'created' | 'replaced' | 'in-doubt'> {
+): Promise<Fate> {
   const { collection, shape, signal } = task;
   const text = payload(batch, index, shape);
-  const ownKey = keyToInsert(batch, index, shape);
-  let outcome: WriteOutcome;
-  if (action[ACTION.verb] === CREATE) {
-    outcome = await collection.insert(ownKey, text, signal);
-    if (outcome.kind === 'done') return 'created';
-    if (outcome.kind === 'in-doubt') return 'in-doubt';
+  const verb = action[ACTION.verb];
+  if (verb === VERB.create) {
+    const ownKey = keyToInsert(batch, index, shape);
+    const { kind } = await collection.insert(ownKey, text, signal);
+    if (kind !== 'exists') return kind === 'done' ? FATE.created : FATE.insertInDoubt;
     // somebody has inserted it since the target was read
     if (ownKey === null)
       throw new BackupError('SOURCE_REFUSED', 'the target says that a document without a key exists');
-    outcome = await collection.replace(ownKey, text, signal);
-  } else {
-    const address = await task.addresses.read(action, ACTION.place);
-    outcome = await collection.replace(address!, text, signal);
+    return await replaceAt(task, ownKey, text, FATE.replaced);
   }
-  return outcome.kind === 'in-doubt' ? 'in-doubt' : 'replaced';
+  const address = await task.addresses.read(action, ACTION.place);
+  if (verb === VERB.recreate) return await recreate(task, address!, text);
+  return await replaceAt(
+    task,
+    address!,
+    text,
+    verb === VERB.replaceAgain ? FATE.replacedAgain : FATE.replaced,
+  );
+}
+
+async function replaceAt(task: ApplyTask, key: Uint8Array, text: Uint8Array, done: Fate): Promise<Fate> {
+  const { kind } = await task.collection.replace(key, text, task.signal);
+  if (kind === 'done') return done;
+  return kind === 'gone' ? FATE.gone : FATE.replacementInDoubt;
+}
+
+/** Deletes a document and inserts it again, under the same key where the server takes keys. */
+async function recreate({ collection, signal }: ApplyTask, key: Uint8Array, text: Uint8Array): Promise<Fate> {
+  const deletion = await collection.delete(key, signal);
+  if (deletion.kind === 'in-doubt') return FATE.replacementInDoubt;
+  try {
+    const { kind } = await collection.insert(key, text, signal);
+    return kind === 'done' ? FATE.recreated : FATE.insertInDoubt;
+  } catch (thrown) {
+    const { code, message, cure, object, temporary } = toBackupError(thrown);
+    throw new BackupError(code, `${message}; it had been deleted in order to be inserted again`, {
+      ...(cure !== undefined && { cure }),
+      ...(object !== undefined && { object }),
+      kept: 'The backup holds it; in the target it is gone.',
+      temporary,
+      cause: thrown,
+    });
+  }
 }
 
 /** The key that a document is inserted under: its scan key; of a row, whose key is the server's, its payload's id. */
@@ -192,13 +244,18 @@ async function actionsOfBlock(cursor: RecordCursor, block: number): Promise<Read
   return actions;
 }
 
-function interrupted(failure: BackupError, applied: Applied, total: number): BackupError {
-  const written = applied.created + applied.replaced;
-  const doubt = applied.inDoubt === 0 ? '' : ` ${applied.inDoubt} were sent and got no answer;`;
+function interrupted(failure: BackupError, { fates }: Applied, { actions, again }: ApplyTask): BackupError {
+  const sum = (...some: Fate[]): number => some.reduce<number>((total, fate) => total + fates[fate]!, 0);
+  const written = sum(FATE.created, FATE.replaced, FATE.replacedAgain, FATE.recreated);
+  const inDoubt = sum(FATE.insertInDoubt, FATE.replacementInDoubt);
+  const doubt = inDoubt === 0 ? '' : ` ${inDoubt} were sent and got no answer;`;
+  const kept = again
+    ? `All documents were written once; ${written} of ${actions.count} that had to be written again were;${doubt} the others of these are as they were.`
+    : `${written} of ${actions.count} documents were written;${doubt} the others are as they were.`;
   return new BackupError(failure.code, failure.message, {
     operation: 'restore',
     ...(failure.object === undefined ? {} : { object: failure.object }),
-    kept: `${written} of ${total} documents were written;${doubt} the others are as they were.`,
+    kept,
     cure: `${failure.cure ?? 'Mend the cause.'} Then run the same command again: what is restored already is left alone.`,
     temporary: failure.temporary,
     cause: failure,

@@ -1,113 +1,188 @@
 import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
-import { ACTION } from './match.ts';
-import { HASH_BYTES, RECORD, RecordCursor, sameBytes } from './records.ts';
+import { FATE, OUTCOME } from './outcomes.ts';
+import { BY_CONTENT, HASH_BYTES, RECORD, RecordCursor, sameBytes } from './records.ts';
 
+/** How the documents that were written compare with what the target holds. */
 export interface Comparison {
   sameBytes: number;
-  /** Identity hashes (latin1) of documents that the target holds with other bytes. */
-  readonly different: Set<string>;
-  /** Documents that were to be written and are not in the target. */
-  missing: number;
+  /** Other bytes, the same value: known where documents are found by their value. */
+  sameValue: number;
+  /** Documents whose answer was lost and that are there. */
+  insertsFound: number;
+  replacementsFound: number;
+  readonly different: SortedRuns;
+  /** Outcomes (OUTCOME) of documents that are not in the target. */
+  readonly missing: SortedRuns;
+  close(): Promise<void>;
 }
+
+/**
+ * A document that the target holds with other bytes: identity hash ‖ scan key hash ‖ fate ‖ block ‖ lone ‖ place of its
+ * address. Lone: nothing else has this identity, neither among the documents written nor in the target.
+ */
+export const DIFFERENT = {
+  identity: 0,
+  key: HASH_BYTES,
+  fate: 2 * HASH_BYTES,
+  block: 2 * HASH_BYTES + 1,
+  lone: 2 * HASH_BYTES + 5,
+  place: 2 * HASH_BYTES + 6,
+  width: 2 * HASH_BYTES + 14,
+} as const;
+
+/** identity hash ‖ payload hash ‖ flags ‖ scan key hash ‖ fate ‖ block */
+const WRITTEN = {
+  payload: HASH_BYTES,
+  flags: 2 * HASH_BYTES,
+  outcome: 2 * HASH_BYTES + 1,
+  width: 2 * HASH_BYTES + 1 + OUTCOME.width,
+} as const;
+/** identity hash ‖ payload hash ‖ place of the address */
+const FOUND = { payload: HASH_BYTES, place: 2 * HASH_BYTES, width: 2 * HASH_BYTES + 8 } as const;
 
 /**
  * Compares the documents that a restore wrote with what the target holds now: by identity, since a server may have
  * given them new keys, and by the hash of their payloads.
  *
- * @param backup records of the backup; @param actions which of them were to be written;
- * @param refused scan key hashes of those that the target refused; @param target records read afterwards
+ * @param backup records of the backup; @param outcomes of the documents that were to be written;
+ * @param target records read afterwards
  */
 export async function compareWritten(
   scratch: Scratch,
   backup: SortedRuns,
-  actions: SortedRuns,
-  refused: ReadonlySet<string>,
+  outcomes: SortedRuns,
   target: SortedRuns,
 ): Promise<Comparison> {
-  const result: Comparison = { sameBytes: 0, different: new Set(), missing: 0 };
-  const expected = await writtenByIdentity(scratch, backup, actions, refused);
-  const found = await byIdentity(scratch, target);
+  const different = new SortedRuns(scratch, DIFFERENT.width);
+  const missing = new SortedRuns(scratch, OUTCOME.width);
+  const close = async (): Promise<void> => {
+    await different.close();
+    await missing.close();
+  };
+  const found = { sameBytes: 0, sameValue: 0, insertsFound: 0, replacementsFound: 0 };
+  const comparison: Comparison = Object.assign(found, { different, missing, close });
+  const written = await writtenByIdentity(scratch, backup, outcomes);
+  const held = await byIdentity(scratch, target);
   try {
-    const left = await RecordCursor.open(expected);
-    const right = await RecordCursor.open(found);
-    while (left.current !== null) {
-      const wanted = left.current;
-      while (right.current !== null && right.current.compare(wanted, 0, HASH_BYTES, 0, HASH_BYTES) < 0)
-        await right.advance();
-      const payloads: Buffer[] = [];
-      while (right.current !== null && sameBytes(right.current, 0, wanted, 0, HASH_BYTES)) {
-        payloads.push(Buffer.from(right.current.subarray(HASH_BYTES, 2 * HASH_BYTES)));
-        await right.advance();
-      }
-      const identity = Buffer.from(wanted.subarray(0, HASH_BYTES));
-      while (left.current !== null && sameBytes(left.current, 0, identity, 0, HASH_BYTES)) {
-        const equal = payloads.findIndex((candidate) =>
-          sameBytes(candidate, 0, left.current!, HASH_BYTES, HASH_BYTES),
-        );
-        if (equal >= 0) {
-          result.sameBytes++;
-          payloads.splice(equal, 1);
-        } else if (payloads.length === 0) {
-          result.missing++;
-        } else {
-          result.different.add(identity.toString('latin1'));
-        }
-        await left.advance();
-      }
-    }
-    return result;
+    const left = await RecordCursor.open(written);
+    const right = await RecordCursor.open(held);
+    while (left.current !== null) await compareGroup(left, right, comparison);
+    return comparison;
+  } catch (thrown) {
+    await close();
+    throw thrown;
   } finally {
-    await expected.close();
-    await found.close();
+    await written.close();
+    await held.close();
   }
 }
 
-const PAIR_BYTES = 2 * HASH_BYTES;
-
-/** identity ‖ payload hash of every record, sorted. */
-async function byIdentity(scratch: Scratch, records: SortedRuns): Promise<SortedRuns> {
-  const pairs = new SortedRuns(scratch, PAIR_BYTES);
-  const cursor = await RecordCursor.open(records);
-  for (; cursor.current !== null; await cursor.advance()) await addPair(pairs, cursor.current);
-  return pairs;
+/** The documents of one identity: equal ones are paired as they come, for both sides are sorted by payload next. */
+async function compareGroup(left: RecordCursor, right: RecordCursor, comparison: Comparison): Promise<void> {
+  const identity = Buffer.from(left.current!.subarray(0, HASH_BYTES));
+  const isOfGroup = (record: Buffer | null): record is Buffer =>
+    record !== null && sameBytes(record, 0, identity, 0, HASH_BYTES);
+  while (right.current !== null && right.current.compare(identity, 0, HASH_BYTES, 0, HASH_BYTES) < 0)
+    await right.advance();
+  const unlike: Buffer[] = [];
+  let [writtenCount, heldCount, othersHeld] = [0, 0, 0];
+  let place: Buffer | null = null;
+  while (isOfGroup(left.current) || isOfGroup(right.current)) {
+    const [ours, theirs] = [left.current, right.current];
+    const order = !isOfGroup(ours)
+      ? 1
+      : !isOfGroup(theirs)
+        ? -1
+        : ours.compare(theirs, FOUND.payload, FOUND.place, WRITTEN.payload, WRITTEN.flags);
+    if (order <= 0) {
+      writtenCount++;
+      if (order === 0) {
+        comparison.sameBytes++;
+        noteFound(ours!, comparison);
+      } else unlike.push(Buffer.from(ours!));
+      await left.advance();
+    }
+    if (order >= 0) {
+      heldCount++;
+      if (order > 0) othersHeld++;
+      place ??= Buffer.from(theirs!.subarray(FOUND.place, FOUND.width));
+      await right.advance();
+    }
+  }
+  for (const record of unlike) {
+    if (othersHeld-- <= 0) await addMissing(comparison.missing, record);
+    else {
+      noteFound(record, comparison);
+      if ((record[WRITTEN.flags]! & BY_CONTENT) !== 0) comparison.sameValue++;
+      else await addDifferent(comparison.different, record, writtenCount === 1 && heldCount === 1, place!);
+    }
+  }
 }
 
-/** The same of the records that an action names. */
+function noteFound(record: Buffer, comparison: Comparison): void {
+  const fate = record[WRITTEN.outcome + OUTCOME.fate];
+  if (fate === FATE.insertInDoubt) comparison.insertsFound++;
+  else if (fate === FATE.replacementInDoubt) comparison.replacementsFound++;
+}
+
+async function addMissing(missing: SortedRuns, record: Buffer): Promise<void> {
+  if (missing.full) await missing.flush();
+  record.copy(missing.slot(), 0, WRITTEN.outcome, WRITTEN.width);
+  missing.added();
+}
+
+async function addDifferent(
+  different: SortedRuns,
+  record: Buffer,
+  lone: boolean,
+  place: Buffer,
+): Promise<void> {
+  if (different.full) await different.flush();
+  const slot = different.slot();
+  record.copy(slot, DIFFERENT.identity, 0, HASH_BYTES);
+  // key, fate and block stand in the same order
+  record.copy(slot, DIFFERENT.key, WRITTEN.outcome, WRITTEN.width);
+  slot[DIFFERENT.lone] = lone ? 1 : 0;
+  place.copy(slot, DIFFERENT.place);
+  different.added();
+}
+
+/** identity ‖ payload hash ‖ place of every record of the target, sorted. */
+async function byIdentity(scratch: Scratch, records: SortedRuns): Promise<SortedRuns> {
+  const found = new SortedRuns(scratch, FOUND.width);
+  for (const cursor = await RecordCursor.open(records); cursor.current !== null; await cursor.advance()) {
+    if (found.full) await found.flush();
+    const slot = found.slot();
+    cursor.current.copy(slot, 0, RECORD.identity, RECORD.payload + HASH_BYTES);
+    cursor.current.copy(slot, FOUND.place, RECORD.place, RECORD.width);
+    found.added();
+  }
+  return found;
+}
+
+/** The documents of the backup that were written, with what became of them. What was refused is not expected to be there. */
 async function writtenByIdentity(
   scratch: Scratch,
   backup: SortedRuns,
-  actions: SortedRuns,
-  refused: ReadonlySet<string>,
+  outcomes: SortedRuns,
 ): Promise<SortedRuns> {
-  const keys = new SortedRuns(scratch, HASH_BYTES);
-  for (const cursor = await RecordCursor.open(actions); cursor.current !== null; await cursor.advance()) {
-    if (refused.has(cursor.current.toString('latin1', ACTION.key, ACTION.key + HASH_BYTES))) continue;
-    if (keys.full) await keys.flush();
-    cursor.current.copy(keys.slot(), 0, ACTION.key, ACTION.key + HASH_BYTES);
-    keys.added();
+  const written = new SortedRuns(scratch, WRITTEN.width);
+  const outcome = await RecordCursor.open(outcomes);
+  for (const cursor = await RecordCursor.open(backup); cursor.current !== null; await cursor.advance()) {
+    while (
+      outcome.current !== null &&
+      outcome.current.compare(cursor.current, 0, HASH_BYTES, 0, HASH_BYTES) < 0
+    )
+      await outcome.advance();
+    if (outcome.current === null) break;
+    if (!sameBytes(outcome.current, OUTCOME.key, cursor.current, RECORD.key, HASH_BYTES)) continue;
+    if (outcome.current[OUTCOME.fate] === FATE.refused) continue;
+    if (written.full) await written.flush();
+    const slot = written.slot();
+    cursor.current.copy(slot, 0, RECORD.identity, RECORD.payload + HASH_BYTES);
+    slot[WRITTEN.flags] = cursor.current[RECORD.flags]!;
+    outcome.current.copy(slot, WRITTEN.outcome);
+    written.added();
   }
-  const pairs = new SortedRuns(scratch, PAIR_BYTES);
-  try {
-    const written = await RecordCursor.open(keys);
-    for (const cursor = await RecordCursor.open(backup); cursor.current !== null; await cursor.advance()) {
-      while (
-        written.current !== null &&
-        written.current.compare(cursor.current, 0, HASH_BYTES, 0, HASH_BYTES) < 0
-      ) {
-        await written.advance();
-      }
-      if (written.current === null) break;
-      if (sameBytes(written.current, 0, cursor.current, RECORD.key, HASH_BYTES))
-        await addPair(pairs, cursor.current);
-    }
-    return pairs;
-  } finally {
-    await keys.close();
-  }
-}
-
-async function addPair(pairs: SortedRuns, record: Buffer): Promise<void> {
-  if (pairs.full) await pairs.flush();
-  record.copy(pairs.slot(), 0, RECORD.identity, RECORD.payload + HASH_BYTES);
-  pairs.added();
+  return written;
 }

@@ -2,9 +2,8 @@ import { BackupError } from '../../kernel/errors.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { type ReportedError, type ReportedWarning, reportError } from '../../model/report.ts';
 import type { Target } from '../../sources/target.ts';
-import type { Applied } from './apply.ts';
-import type { ReadBack } from './read-back.ts';
 import type { TargetState } from './reading.ts';
+import type { Written } from './rounds.ts';
 
 /** What a restore has to say beside its counts: the words of its warnings and errors. */
 
@@ -115,66 +114,90 @@ export function unmatched(
 
 const NAMES_LISTED_MAX = 20;
 
-export function differences(found: ReadBack, applied: Applied, name: string): ReportedError[] {
-  const errors: ReportedError[] = [];
-  const unanswered = found.complete ? Math.min(found.missing, applied.inDoubt) : 0;
-  const missing = found.complete ? found.missing - unanswered : 0;
-  if (!found.complete && found.missing > 0) {
-    const error = new BackupError(
-      'SOURCE_UNPROVEN',
-      `${name} could not be read back completely: ${found.missing} of the documents written were not seen again`,
-      {
-        object: name,
-        kept:
-          applied.inDoubt === 0
-            ? 'Every write was acknowledged; the backup is intact.'
-            : `The backup is intact; ${applied.inDoubt} of the writes got no answer.`,
-        cure: 'Run the same command again when fewer writers are at work: what is restored already is left alone.',
-      },
+/** What had to be done otherwise than planned, and worked. */
+export function mendings(written: Written, name: string, serverGivenKeys: boolean): ReportedWarning[] {
+  const newKeys = serverGivenKeys ? ', and have new row ids' : '';
+  const warnings = [
+    {
+      code: 'DOCUMENTS_GONE',
+      count: written.gone,
+      message: `documents of ${name} were deleted by others before they could be replaced: they were created${newKeys}`,
+    },
+    {
+      code: 'DOCUMENTS_RESENT',
+      count: written.resent,
+      message: `documents of ${name} were sent without an answer and were not there: they were sent again`,
+    },
+    {
+      code: 'DOCUMENTS_RECREATED',
+      count: written.recreated,
+      message: `documents of ${name} held members besides those of the backup after two replacements, for this server's update only adds: they were deleted and inserted${newKeys}`,
+    },
+  ];
+  return warnings
+    .filter(({ count }) => count > 0)
+    .map(({ code, count, message }) => ({ code, message: `${count} ${message}`, object: name }));
+}
+
+export function differences(written: Written, name: string): ReportedError[] {
+  const errors: BackupError[] = [];
+  const { unseen, unanswered, different, missing, refused } = written;
+  if (unseen > 0) {
+    errors.push(
+      new BackupError(
+        'SOURCE_UNPROVEN',
+        `${name} could not be read back completely: ${unseen} of the documents written were not seen again`,
+        {
+          object: name,
+          kept:
+            written.inDoubt === 0
+              ? 'Every write was acknowledged; the backup is intact.'
+              : `The backup is intact; ${written.inDoubt} of the writes got no answer.`,
+          cure: 'Run the same command again when fewer writers are at work: what is restored already is left alone.',
+        },
+      ),
     );
-    errors.push(reportError(error));
   }
   if (unanswered > 0) {
-    const error = new BackupError(
-      'RESTORE_PARTIAL',
-      `${unanswered} documents of ${name} are not there: the target gave no answer when they were sent`,
-      {
-        object: name,
-        kept: 'The others are restored.',
-        cure: 'Run the same command again: what is restored already is left alone.',
-      },
+    errors.push(
+      new BackupError(
+        'RESTORE_PARTIAL',
+        `${unanswered} documents of ${name} are not there: the target gave no answer whenever they were sent`,
+        {
+          object: name,
+          kept: 'The others are restored.',
+          cure: 'Run the same command again: what is restored already is left alone.',
+        },
+      ),
     );
-    errors.push(reportError(error));
   }
-  if (found.different.length + missing > 0) {
-    const named = found.different.slice(0, NAMES_LISTED_MAX).join(', ');
-    const more = found.different.length > NAMES_LISTED_MAX ? ' and others' : '';
+  if (different + missing > 0) {
+    const names = written.differentNames.slice(0, NAMES_LISTED_MAX).join(', ');
+    const more = different > written.differentNames.length ? ' and others' : '';
     const what = [
-      found.different.length > 0 ? `${found.different.length} hold other content (${named}${more})` : '',
+      different > 0 ? `${different} hold other content${names === '' ? '' : ` (${names}${more})`}` : '',
       missing > 0 ? `${missing} are not there` : '',
     ];
-    const error = new BackupError(
-      'RESTORE_DIFFERENT',
-      `read back after the restore, of the documents written to ${name} ${what.filter(Boolean).join(', ')}`,
-      {
-        object: name,
-        kept: 'The backup is intact.',
-        cure: 'If others are writing to this collection, stop them and run the same command again. If nobody is, this server may add to documents instead of replacing them: delete those that are named, then run it again.',
-      },
+    errors.push(
+      new BackupError(
+        'RESTORE_DIFFERENT',
+        `read back after the restore, of the documents written to ${name} ${what.filter(Boolean).join(', ')}`,
+        {
+          object: name,
+          kept: 'The backup is intact.',
+          cure: 'If others are writing to this collection, stop them and run the same command again. If nobody is, this server does not keep what it is sent: compare the documents that are named.',
+        },
+      ),
     );
-    errors.push(reportError(error));
   }
-  if (applied.refused.size > 0) {
-    const error = new BackupError(
-      'RESTORE_PARTIAL',
-      `the target refused ${applied.refused.size} documents of ${name}`,
-      {
+  if (refused > 0) {
+    errors.push(
+      new BackupError('RESTORE_PARTIAL', `the target refused ${refused} documents of ${name}`, {
         object: name,
         kept: 'The others are restored.',
         cure: 'Look at the refusals listed; export the backup to get at these documents.',
-      },
+      }),
     );
-    errors.push(reportError(error));
   }
-  return errors;
+  return errors.map(reportError);
 }

@@ -9,8 +9,7 @@ export const ACTION = {
   place: 5 + HASH_BYTES,
   width: 13 + HASH_BYTES,
 } as const;
-export const CREATE = 1;
-const REPLACE = 2;
+export const VERB = { create: 1, replace: 2, replaceAgain: 3, recreate: 4 } as const;
 
 export interface MatchCounts {
   created: number;
@@ -75,7 +74,7 @@ class Decisions {
 
   async create(block: number, key: Buffer): Promise<void> {
     this.counts.created++;
-    await this.#act(CREATE, block, key, null);
+    await this.#act(VERB.create, block, key, null);
   }
 
   /** @param place where the address of the target's document stands; null where its length is zero */
@@ -86,20 +85,30 @@ class Decisions {
       this.counts.unaddressable++;
     } else {
       this.counts.replaced++;
-      await this.#act(REPLACE, block, key, place);
+      await this.#act(VERB.replace, block, key, place);
     }
   }
 
   async #act(verb: number, block: number, key: Buffer, place: Buffer | null): Promise<void> {
-    if (this.#actions.full) await this.#actions.flush();
-    const action = this.#actions.slot();
-    action.writeUInt32BE(block, ACTION.block);
-    key.copy(action, ACTION.key, 0, HASH_BYTES);
-    action[ACTION.verb] = verb;
-    if (place === null) action.fill(0, ACTION.place, ACTION.width);
-    else place.copy(action, ACTION.place, 0, 8);
-    this.#actions.added();
+    await addAction(this.#actions, verb, block, key, place);
   }
+}
+
+export async function addAction(
+  actions: SortedRuns,
+  verb: number,
+  block: number,
+  key: Buffer,
+  place: Buffer | null,
+): Promise<void> {
+  if (actions.full) await actions.flush();
+  const action = actions.slot();
+  action.writeUInt32BE(block, ACTION.block);
+  key.copy(action, ACTION.key, 0, HASH_BYTES);
+  action[ACTION.verb] = verb;
+  if (place === null) action.fill(0, ACTION.place, ACTION.width);
+  else place.copy(action, ACTION.place, 0, 8);
+  actions.added();
 }
 
 async function joinByKey(

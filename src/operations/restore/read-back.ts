@@ -1,55 +1,222 @@
-import type { SortedRuns } from '../../kernel/sorted-runs.ts';
+import { SortedRuns } from '../../kernel/sorted-runs.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { Repository } from '../../repository.ts';
 import { proveArchive } from '../verified-reading.ts';
-import { type Comparison, compareWritten } from './compare.ts';
-import { readTarget, type TargetReading } from './reading.ts';
-import { ValueComparison } from './values.ts';
+import { type Comparison, compareWritten, DIFFERENT } from './compare.ts';
+import { ACTION, addAction, VERB } from './match.ts';
+import { FATE, OUTCOME } from './outcomes.ts';
+import { readTarget, type TargetReading, type TargetState } from './reading.ts';
+import { HASH_BYTES, RecordCursor } from './records.ts';
+import { byMembers, byValue, ContentFacts, type Hashing, IdentityFilter } from './values.ts';
 
+/** How the documents that were written fared. Those that can still be mended are not counted here but named in `again`. */
 export interface ReadBack {
   /** False if the target could not be proved to be read completely: what is missing may be there. */
   readonly complete: boolean;
-  readonly sameBytes: number;
-  readonly sameValue: number;
-  readonly different: readonly string[];
-  readonly missing: number;
+  sameBytes: number;
+  sameValue: number;
+  different: number;
+  /** The first few that are different. */
+  readonly differentNames: string[];
+  /** Acknowledged, or of unknown fate where the reading is not complete, and not there. */
+  missing: number;
+  /** Not there, and not acknowledged. */
+  unanswered: number;
+  readonly insertsFound: number;
+  readonly replacementsFound: number;
+  /** Documents that were gone when they were to be replaced, and are created now; in doubt, and are sent again. */
+  gone: number;
+  resent: number;
+  /** What is to be done about some documents, by their addresses in `state`. */
+  readonly again: SortedRuns;
+  readonly state: TargetState;
+  close(): Promise<void>;
 }
 
-/** Reads the target again and compares what was written; documents with other bytes are compared by value as well. */
-export async function readBack(
-  repository: Repository,
-  manifest: Manifest,
-  reading: TargetReading,
-  backup: SortedRuns,
-  actions: SortedRuns,
-  refused: ReadonlySet<string>,
-): Promise<ReadBack> {
-  const after = { ...reading, phase: 'compare' as const };
-  const state = await readTarget(after);
-  let found: Comparison;
+const NAMES_MAX = 20;
+
+export interface Reader {
+  readonly repository: Repository;
+  readonly manifest: Manifest;
+  readonly reading: TargetReading;
+  /** Records of the backup's documents. */
+  readonly backup: SortedRuns;
+}
+
+/**
+ * Reads the target again and compares what was written; documents with other bytes are compared by value as well.
+ *
+ * Unless `last`, it says what can be mended: a document that is proved not to be there, of which no insert was
+ * acknowledged, is to be created. One that was replaced and holds its new members and others besides met a server whose
+ * update only merges, or another writer: it is to be replaced once more, and if that was done already, to be deleted
+ * and inserted, for there is no other way then.
+ */
+export async function readBack(reader: Reader, outcomes: SortedRuns, last: boolean): Promise<ReadBack> {
+  const { reading } = reader;
+  const { scratch } = reading;
+  await using opened = new AsyncDisposableStack();
+  const state = await readTarget(reading);
+  opened.defer(() => state.close());
+  const found = await compareWritten(scratch, reader.backup, outcomes, state.records.runs);
+  const again = new SortedRuns(scratch, ACTION.width);
+  opened.defer(() => again.close());
   try {
-    found = await compareWritten(reading.scratch, backup, actions, refused, state.records.runs);
+    const result: ReadBack = {
+      complete: state.complete,
+      sameBytes: found.sameBytes,
+      sameValue: found.sameValue,
+      different: 0,
+      differentNames: [],
+      missing: 0,
+      unanswered: 0,
+      insertsFound: found.insertsFound,
+      replacementsFound: found.replacementsFound,
+      gone: 0,
+      resent: 0,
+      again,
+      state,
+      close: () => Promise.resolve(),
+    };
+    await judgeMissing(found, result, last);
+    if (found.different.count > 0) await judgeDifferent(reader, found, result, last);
+    const owned = opened.move();
+    return Object.assign(result, { close: () => owned.disposeAsync() });
   } finally {
-    await state.close();
+    await found.close();
   }
-  const { sameBytes, missing } = found;
-  const { complete } = state;
-  if (found.different.size === 0) return { complete, sameBytes, missing, sameValue: 0, different: [] };
-  const { codec } = repository.platform;
-  const values = new ValueComparison(codec, !reading.collection.traits.serverGivenKeys, found.different);
-  const again = await readTarget({
-    ...after,
-    onDocument: (batch, index, shape, hashes) => values.addTarget(batch, index, shape, hashes),
-  });
-  await again.close();
-  const shape = manifest.document_shape;
-  await proveArchive(
-    repository,
-    reading.scratch,
-    manifest,
-    () => {},
-    reading.signal,
-    (batch, index, hashes) => values.addBackup(batch, index, shape, hashes),
+}
+
+async function judgeMissing({ missing }: Comparison, result: ReadBack, last: boolean): Promise<void> {
+  for (const cursor = await RecordCursor.open(missing); cursor.current !== null; await cursor.advance()) {
+    const fate = cursor.current[OUTCOME.fate]!;
+    const inDoubt = fate === FATE.insertInDoubt || fate === FATE.replacementInDoubt;
+    const acknowledged = !inDoubt && fate !== FATE.gone;
+    if (acknowledged || !result.complete) result.missing++;
+    else if (last) result.unanswered++;
+    else {
+      if (inDoubt) result.resent++;
+      else result.gone++;
+      const block = cursor.current.readUInt32BE(OUTCOME.block);
+      await addAction(result.again, VERB.create, block, cursor.current.subarray(0, HASH_BYTES), null);
+    }
+  }
+}
+
+async function judgeDifferent(
+  reader: Reader,
+  { different }: Comparison,
+  result: ReadBack,
+  last: boolean,
+): Promise<void> {
+  const { scratch } = reader.reading;
+  await using values = await gatherFacts(reader, different, byValue);
+  const otherValue = new SortedRuns(scratch, DIFFERENT.width);
+  await using _ = { [Symbol.asyncDispose]: () => otherValue.close() };
+  const names: { identity: Buffer; key: Buffer; name: Buffer }[] = [];
+  let mendable = 0;
+  for await (const { record, pair } of joined(different, values.facts)) {
+    if (pair !== null && [...pair.backup].every((hash) => pair.target.has(hash))) {
+      result.sameValue++;
+      continue;
+    }
+    result.different++;
+    if (pair !== null && names.length <= NAMES_MAX) names.push(pair);
+    if (mayBeMerged(record)) mendable++;
+    await copyRecord(record, otherValue);
+  }
+  const mended = new Set<string>();
+  if (mendable > 0 && !last) {
+    await using members = await gatherFacts(reader, otherValue, byMembers);
+    for await (const { record, pair } of joined(otherValue, members.facts)) {
+      if (pair === null || !mayBeMerged(record) || !holdsMore(pair.target, pair.backup)) continue;
+      result.different--;
+      if (mended.size <= NAMES_MAX) mended.add(pair.key.toString('latin1'));
+      const verb = record[DIFFERENT.fate] === FATE.replaced ? VERB.replaceAgain : VERB.recreate;
+      await addAction(
+        result.again,
+        verb,
+        record.readUInt32BE(DIFFERENT.block),
+        record.subarray(DIFFERENT.key, DIFFERENT.fate),
+        record.subarray(DIFFERENT.place, DIFFERENT.width),
+      );
+    }
+  }
+  if (result.different === 0) return;
+  for (const { key, name } of names) {
+    if (mended.has(key.toString('latin1')) || result.differentNames.length === NAMES_MAX) continue;
+    const text = await values.facts.names.read(name, 0);
+    if (text !== null) result.differentNames.push(shortened(Buffer.from(text).toString('utf8')));
+  }
+}
+
+/** Only a replacement can leave members behind, and only a document that has its id for itself is certainly that one. */
+function mayBeMerged(record: Buffer): boolean {
+  const fate = record[DIFFERENT.fate];
+  const addressable = record.readUInt16BE(DIFFERENT.place + 6) > 0;
+  return (
+    record[DIFFERENT.lone] === 1 && addressable && (fate === FATE.replaced || fate === FATE.replacedAgain)
   );
-  return { complete, sameBytes, missing, sameValue: values.sameValue, different: values.different };
+}
+
+function holdsMore(target: ReadonlySet<string>, backup: ReadonlySet<string>): boolean {
+  return target.size > backup.size && [...backup].every((hash) => target.has(hash));
+}
+
+/** Reads target and backup once more and gathers what is to be known of the documents whose records are given. */
+async function gatherFacts(
+  { repository, manifest, reading }: Reader,
+  records: SortedRuns,
+  hashing: Hashing,
+): Promise<AsyncDisposable & { facts: ContentFacts }> {
+  const wanted = new IdentityFilter();
+  for (const cursor = await RecordCursor.open(records); cursor.current !== null; await cursor.advance())
+    wanted.add(cursor.current);
+  const facts = new ContentFacts(repository.platform.codec, reading.scratch, hashing, wanted);
+  try {
+    const state = await readTarget({
+      ...reading,
+      onDocument: (batch, index, shape, hashes) => facts.addTarget(batch, index, shape, hashes),
+    });
+    await state.close();
+    const shape = manifest.document_shape;
+    await proveArchive(
+      repository,
+      reading.scratch,
+      manifest,
+      () => {},
+      reading.signal,
+      (batch, index, hashes) => facts.addBackup(batch, index, shape, hashes),
+    );
+  } catch (thrown) {
+    await facts.close();
+    throw thrown;
+  }
+  return { facts, [Symbol.asyncDispose]: () => facts.close() };
+}
+
+/** Each record with what was gathered of its document; null if there is nothing. */
+async function* joined(records: SortedRuns, facts: ContentFacts) {
+  const pairs = facts.pairs();
+  let next = await pairs.next();
+  for (const cursor = await RecordCursor.open(records); cursor.current !== null; await cursor.advance()) {
+    const record: Buffer = cursor.current;
+    // pairs come in the order of identity and key, as the records do
+    const order = (): number =>
+      next.done === true
+        ? 1
+        : next.value.identity.compare(record, 0, HASH_BYTES) ||
+          next.value.key.compare(record, DIFFERENT.key, DIFFERENT.fate);
+    while (order() < 0) next = await pairs.next();
+    yield { record, pair: next.done !== true && order() === 0 ? next.value : null };
+  }
+}
+
+async function copyRecord(record: Buffer, into: SortedRuns): Promise<void> {
+  if (into.full) await into.flush();
+  record.copy(into.slot());
+  into.added();
+}
+
+function shortened(name: string): string {
+  return name.length > 100 ? `${name.slice(0, 100)}…` : name;
 }

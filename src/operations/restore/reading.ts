@@ -34,13 +34,13 @@ export interface TargetReading {
   readonly object: string;
   readonly onEvent: OnEvent;
   readonly signal: AbortSignal | undefined;
-  /** Called for each document, after its record was taken. */
+  /** Called for each document, after its record was taken; what it returns is awaited. */
   readonly onDocument?: (
     batch: DocumentBatch,
     index: number,
     shape: DocumentShape,
     hashes: DocumentHashes,
-  ) => void;
+  ) => Promise<void>;
 }
 
 /** Reads the whole collection once. */
@@ -86,7 +86,7 @@ async function scanInto(
       const writePlace = await addresses.add(usable);
       const hashes = hasher.read(batch, index);
       await records.add(hashes, () => valueHash(platform.codec, batch, index, scan.shape), writePlace);
-      reading.onDocument?.(batch, index, scan.shape, hashes);
+      if (reading.onDocument !== undefined) await reading.onDocument(batch, index, scan.shape, hashes);
     }
     releaseMemory(batch.bytes);
     reading.onEvent({

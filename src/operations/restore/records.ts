@@ -49,8 +49,8 @@ export class DocumentRecords {
     const byContent = !hashes.ownId && !this.keysLast;
     const identity = byContent ? valueHash() : hashes.logicalIdHash;
     const record = this.runs.slot();
-    record.write(hashes.scanKeyHash, RECORD.key, HASH_BYTES, 'latin1');
-    record.write(identity, RECORD.identity, HASH_BYTES, 'latin1');
+    writeKey(record, RECORD.key, hashes.scanKeyHash);
+    writeKey(record, RECORD.identity, identity);
     record.write(hashes.payloadHash, RECORD.payload, HASH_BYTES, 'latin1');
     record[RECORD.flags] = byContent ? BY_CONTENT : 0;
     record.fill(0, RECORD.place, RECORD.width);
@@ -91,6 +91,11 @@ export class RecordCursor {
     this.current = this.#piece.subarray(this.#at, this.#at + this.#width);
     this.#at += this.#width;
   }
+}
+
+/** Writes the hash of a key (latin1) into a record. */
+export function writeKey(record: Buffer, at: number, hash: string): void {
+  record.write(hash, at, HASH_BYTES, 'latin1');
 }
 
 export function sameBytes(a: Buffer, aAt: number, b: Buffer, bAt: number, length: number): boolean {

@@ -1,64 +1,159 @@
 import type { DocumentHashes } from '../../archive/document-hashes.ts';
 import type { Codec } from '../../kernel/codec.ts';
-import { valueText } from '../../kernel/json/value-text.ts';
+import { memberTexts, valueText } from '../../kernel/json/value-text.ts';
+import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
 import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
-import { nameOfDocument, payload } from '../../model/shape.ts';
-import { HASH_BYTES } from './records.ts';
+import { payload, scanKeyText } from '../../model/shape.ts';
+import { Addresses } from './addresses.ts';
+import { HASH_BYTES, RecordCursor, sameBytes, writeKey } from './records.ts';
+
+/** What is known of a document's content: one hash or several. */
+export type Hashing = (codec: Codec, batch: DocumentBatch, index: number, shape: DocumentShape) => string[];
+
+/** Identity hash ‖ side ‖ hash of content ‖ scan key hash ‖ place of the name. */
+const FACT = {
+  side: HASH_BYTES,
+  hash: HASH_BYTES + 1,
+  key: 2 * HASH_BYTES + 1,
+  name: 3 * HASH_BYTES + 1,
+  width: 3 * HASH_BYTES + 9,
+} as const;
+const TARGET = 0;
+const BACKUP = 1;
 
 /**
- * Tells documents that a server wrote differently (`1.0` as `1`, members in another order) from documents that are
- * different. Both sides are read once more; only documents whose bytes differed are looked at.
+ * Says more of some documents than whether their bytes are equal. Both sides are read once more for it; only documents
+ * whose identity is among `wanted` are looked at. Memory does not depend on how many these are.
  */
-export class ValueComparison {
-  sameValue = 0;
-  readonly different: string[] = [];
+export class ContentFacts {
   readonly #codec: Codec;
-  readonly #keysLast: boolean;
-  readonly #wanted: ReadonlySet<string>;
-  /** Identity hash → hashes of the values that the target holds under it. */
-  readonly #found = new Map<string, Set<string>>();
+  readonly #hashing: Hashing;
+  readonly #wanted: IdentityFilter;
+  readonly #facts: SortedRuns;
+  readonly names: Addresses;
 
-  /** @param keysLast as in DocumentRecords */
-  constructor(codec: Codec, keysLast: boolean, wanted: ReadonlySet<string>) {
+  constructor(codec: Codec, scratch: Scratch, hashing: Hashing, wanted: IdentityFilter) {
     this.#codec = codec;
-    this.#keysLast = keysLast;
+    this.#hashing = hashing;
     this.#wanted = wanted;
+    this.#facts = new SortedRuns(scratch, FACT.width);
+    this.names = new Addresses(scratch);
   }
 
-  addTarget(batch: DocumentBatch, index: number, shape: DocumentShape, hashes: DocumentHashes): void {
-    const identity = this.#wantedIdentity(batch, index, shape, hashes);
-    if (identity === null) return;
-    const values = this.#found.get(identity) ?? new Set();
-    values.add(valueHash(this.#codec, batch, index, shape));
-    this.#found.set(identity, values);
+  async addTarget(batch: DocumentBatch, index: number, shape: DocumentShape, hashes: DocumentHashes) {
+    await this.#add(TARGET, batch, index, shape, hashes);
   }
 
-  addBackup(batch: DocumentBatch, index: number, shape: DocumentShape, hashes: DocumentHashes): void {
-    const identity = this.#wantedIdentity(batch, index, shape, hashes);
-    if (identity === null) return;
-    if (this.#found.get(identity)?.has(valueHash(this.#codec, batch, index, shape)) === true)
-      this.sameValue++;
-    else this.different.push(nameOfDocument(batch, index, shape));
+  async addBackup(batch: DocumentBatch, index: number, shape: DocumentShape, hashes: DocumentHashes) {
+    await this.#add(BACKUP, batch, index, shape, hashes);
   }
 
-  #wantedIdentity(
+  /**
+   * The documents of the backup one by one, in the order of identity and key: what the target holds under it, and what the backup.
+   */
+  async *pairs(): AsyncGenerator<ContentPair> {
+    await this.names.seal();
+    const cursor = await RecordCursor.open(this.#facts);
+    while (cursor.current !== null) {
+      const identity = Buffer.from(cursor.current.subarray(0, HASH_BYTES));
+      const target = new Set<string>();
+      const backup = new Map<string, ContentPair>();
+      while (cursor.current !== null && sameBytes(cursor.current, 0, identity, 0, HASH_BYTES)) {
+        const fact: Buffer = cursor.current;
+        const hash = fact.toString('latin1', FACT.hash, FACT.key);
+        if (fact[FACT.side] === TARGET) target.add(hash);
+        else {
+          const key = Buffer.from(fact.subarray(FACT.key, FACT.name));
+          const place = Buffer.from(fact.subarray(FACT.name, FACT.width));
+          const name = key.toString('latin1');
+          const pair = backup.get(name) ?? { identity, key, name: place, target, backup: new Set() };
+          pair.backup.add(hash);
+          backup.set(name, pair);
+        }
+        await cursor.advance();
+      }
+      yield* [...backup.values()].sort((a, b) => a.key.compare(b.key));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#facts.close();
+    await this.names.close();
+  }
+
+  async #add(
+    side: number,
     batch: DocumentBatch,
     index: number,
     shape: DocumentShape,
     hashes: DocumentHashes,
-  ): string | null {
-    const byContent = !hashes.ownId && !this.#keysLast;
-    const identity = (byContent ? valueHash(this.#codec, batch, index, shape) : hashes.logicalIdHash).slice(
-      0,
-      HASH_BYTES,
-    );
-    return this.#wanted.has(identity) ? identity : null;
+  ): Promise<void> {
+    if (!this.#wanted.mayHold(hashes.logicalIdHash)) return;
+    // hashes are valid until the next document is read
+    const { logicalIdHash, scanKeyHash } = hashes;
+    const writeName = side === BACKUP ? await this.names.add(scanKeyText(batch, index, shape)) : () => {};
+    for (const hash of this.#hashing(this.#codec, batch, index, shape)) {
+      if (this.#facts.full) await this.#facts.flush();
+      const fact = this.#facts.slot();
+      fact.fill(0, FACT.name, FACT.width);
+      writeKey(fact, 0, logicalIdHash);
+      fact[FACT.side] = side;
+      fact.write(hash, FACT.hash, HASH_BYTES, 'latin1');
+      writeKey(fact, FACT.key, scanKeyHash);
+      writeName(fact, FACT.name);
+      this.#facts.added();
+    }
+  }
+}
+
+export interface ContentPair {
+  readonly identity: Buffer;
+  /** Scan key hash of the backup's document. */
+  readonly key: Buffer;
+  /** Where its name stands in `names`. */
+  readonly name: Buffer;
+  readonly target: ReadonlySet<string>;
+  readonly backup: Set<string>;
+}
+
+const FILTER_BITS = 1 << 24;
+
+/** Tells most of the identities that are not wanted from those that are, in 2 MiB. */
+export class IdentityFilter {
+  readonly #bits = new Uint8Array(FILTER_BITS >> 3);
+
+  add(record: Buffer): void {
+    this.#set(record.readUIntBE(0, 3));
+  }
+
+  mayHold(identity: string): boolean {
+    const bit = (identity.charCodeAt(0) << 16) | (identity.charCodeAt(1) << 8) | identity.charCodeAt(2);
+    return (this.#bits[bit >> 3]! & (1 << (bit & 7))) !== 0;
+  }
+
+  #set(bit: number): void {
+    this.#bits[bit >> 3]! |= 1 << (bit & 7);
   }
 }
 
 /** SHA-256 (latin1) of a payload's value: the same for every way of writing it, as far as it is JSON. */
 export function valueHash(codec: Codec, batch: DocumentBatch, index: number, shape: DocumentShape): string {
   const bytes = payload(batch, index, shape);
-  const text = valueText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'));
+  const text = valueText(textOf(bytes));
   return codec.sha256(text === null ? bytes : Buffer.from(text, 'utf8'));
+}
+
+export const byValue: Hashing = (...document) => [valueHash(...document)];
+
+/** A hash of each member of a payload, name and value; of the whole where it has none that can be told apart. */
+export const byMembers: Hashing = (codec, batch, index, shape) => {
+  const bytes = payload(batch, index, shape);
+  const members = memberTexts(textOf(bytes));
+  if (members === null) return [codec.sha256(bytes)];
+  // the first stands for the object itself, which may have no members
+  return ['', ...members].map((text) => codec.sha256(Buffer.from(text, 'utf8')));
+};
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
 }

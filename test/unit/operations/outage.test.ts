@@ -3,9 +3,6 @@ import { expect, test } from 'vitest';
 import { Project } from '../../support/project.ts';
 
 const DOCUMENTS = 300;
-/** Writes that are on their way when the target falls silent may be lost; no more than these. */
-const WRITES_IN_FLIGHT = 32;
-
 async function restoredThroughAnOutage(project: Project, backupId: string) {
   let outage: Promise<void> | null = null;
   const until = project.sandbox.writes + 100;
@@ -19,7 +16,7 @@ async function restoredThroughAnOutage(project: Project, backupId: string) {
   return report;
 }
 
-test('a restore waits while the target does not answer, and says what got lost', async () => {
+test('a restore waits while the target does not answer, and sends again what got lost', async () => {
   await using project = await Project.open({ dialect: 'B', shape: 'id_data' });
   for (let id = 0; id < DOCUMENTS; id++) project.sandbox.insert('users', `{"id":"d${id}"}`);
   const expected = project.payloads('users');
@@ -28,21 +25,10 @@ test('a restore waits while the target does not answer, and says what got lost',
   project.sandbox.wipe();
 
   const report = await restoredThroughAnOutage(project, backupId);
-  const lost = DOCUMENTS - project.payloads('users').length;
-  expect(lost).toBeGreaterThan(0);
-  expect(lost).toBeLessThanOrEqual(WRITES_IN_FLIGHT);
-  expect(report).toMatchObject({
-    exit_code: 3,
-    counts: { created: DOCUMENTS - lost, different: lost },
-    errors: [
-      {
-        code: 'RESTORE_PARTIAL',
-        message: `${lost} documents of users are not there: the target gave no answer when they were sent`,
-      },
-    ],
-  });
-
-  const again = await project.restore({ backupId });
-  expect(again.report).toMatchObject({ exit_code: 0, counts: { created: lost, same: DOCUMENTS - lost } });
+  expect(report).toMatchObject({ exit_code: 0, errors: [], counts: { created: DOCUMENTS, different: 0 } });
+  // only writes that were on their way when the target fell silent may be lost: 32 at a time
+  const resent = report.warnings.find(({ code }) => code === 'DOCUMENTS_RESENT')!.message;
+  expect(Number.parseInt(resent, 10)).toBeGreaterThan(0);
+  expect(Number.parseInt(resent, 10)).toBeLessThanOrEqual(32);
   expect(project.payloads('users')).toEqual(expected);
 });

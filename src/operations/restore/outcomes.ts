@@ -1,0 +1,21 @@
+import { HASH_BYTES } from './records.ts';
+
+/** What became of one document that was to be written. */
+export const FATE = {
+  created: 0,
+  replaced: 1,
+  /** Replaced once more in the same restore: it is counted already. */
+  replacedAgain: 2,
+  /** Deleted and inserted. */
+  recreated: 3,
+  refused: 4,
+  /** It was to be replaced and was not there. */
+  gone: 5,
+  /** The answer was lost. */
+  insertInDoubt: 6,
+  replacementInDoubt: 7,
+} as const;
+export type Fate = (typeof FATE)[keyof typeof FATE];
+
+/** Record of one outcome: scan key hash of the document in the backup ‖ fate ‖ its block in the archive. */
+export const OUTCOME = { key: 0, fate: HASH_BYTES, block: HASH_BYTES + 1, width: HASH_BYTES + 5 } as const;
