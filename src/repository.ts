@@ -3,7 +3,7 @@ import { BackupError } from './kernel/errors.ts';
 import type { Platform } from './kernel/platform.ts';
 import { randomHex } from './kernel/random.ts';
 import type { Scratch } from './kernel/sorted-runs.ts';
-import { encodeMarker, FORMAT, type Marker, parseMarker } from './model/manifest.ts';
+import { encodeMarker, FORMAT, type Marker, parseMarker, RECORD_BYTES_MAX } from './model/manifest.ts';
 import { formatInstant } from './model/time.ts';
 import type { SourceIdentity } from './sources/source.ts';
 import { onePiece, readObject, type Store } from './stores/store.ts';
@@ -31,7 +31,7 @@ export async function openScratch(repository: Repository): Promise<Scratch> {
 export async function readMarker(repository: Repository, signal?: AbortSignal): Promise<Marker | null> {
   const { platform, store } = repository;
   if ((await store.size(MARKER_KEY, signal)) === null) return null;
-  return parseMarker(platform.codec, await readObject(store, MARKER_KEY, signal));
+  return parseMarker(platform.codec, await readObject(store, MARKER_KEY, RECORD_BYTES_MAX, signal));
 }
 
 /**

@@ -1,15 +1,27 @@
 import type { Compression } from '../kernel/codec.ts';
 import type { BackupType } from '../model/backup-id.ts';
 import type { DocumentShape } from '../model/document.ts';
-import { FORMAT } from '../model/manifest.ts';
+import { ARCHIVE_VERSION, FORMAT } from '../model/manifest.ts';
 
 /** The text of an archive (design.md §5.2): a header line, documents one a line, a trailer. */
 
 /** A block is closed before the document that would take it beyond this; a larger document has a block of its own. */
 export const BLOCK_BYTES_MAX = 1 << 20;
 
-/** The predecessor's constant: its archives and ours carry the same `version`. */
-export const ARCHIVE_VERSION = '1.0.0';
+/** Members of the header line and of the trailer, all of them, in their order. */
+export const HEADER_MEMBERS = [
+  'format',
+  'backup_id',
+  'collection',
+  'backup_type',
+  'timestamp',
+  'since_timestamp',
+  'base_backup_id',
+  'version',
+  'document_shape',
+  'documents',
+] as const;
+export const TRAILER_MEMBERS = ['documents', 'deleted_ids', 'document_count', 'documents_digest'] as const;
 
 export interface ArchiveHeader {
   readonly backupId: string;

@@ -2,7 +2,8 @@ import type { Codec } from '../kernel/codec.ts';
 import { BackupError } from '../kernel/errors.ts';
 import { DocumentScanner } from '../kernel/json/document-scanner.ts';
 import { DOCUMENT_SHAPES, type DocumentBatch, type DocumentShape, MEMBERS } from '../model/document.ts';
-import { FORMAT } from '../model/manifest.ts';
+import { ARCHIVE_VERSION, FORMAT } from '../model/manifest.ts';
+import { HEADER_MEMBERS, TRAILER_MEMBERS } from './format.ts';
 import type { Block } from './index-file.ts';
 import { type LengthLimits, storedBlocks } from './stored-blocks.ts';
 
@@ -10,6 +11,8 @@ import { type LengthLimits, storedBlocks } from './stored-blocks.ts';
 export interface ReadHeader {
   readonly backupId: string;
   readonly collection: string;
+  readonly backupType: unknown;
+  readonly timestamp: unknown;
   readonly shape: DocumentShape;
 }
 
@@ -163,21 +166,24 @@ export class ArchiveReader {
     } catch (cause) {
       throw this.#damaged(0, 'is not the header line of an archive', cause);
     }
-    if (value.format !== FORMAT) {
-      throw new BackupError(
-        'FORMAT_UNKNOWN',
-        `archive of ${this.#backupId} has format ${JSON.stringify(value.format)}`,
-        {
-          object: this.#backupId,
-          cure: `Use a newer zerodb-backup: this one reads ${FORMAT}.`,
-        },
-      );
-    }
+    if (value.format !== FORMAT) throw this.#unknown(`format ${JSON.stringify(value.format)}`);
+    if (value.version !== ARCHIVE_VERSION) throw this.#unknown(`version ${JSON.stringify(value.version)}`);
     const shape = DOCUMENT_SHAPES.find((known) => known === value.document_shape);
-    if (shape === undefined || typeof value.collection !== 'string' || value.backup_id !== this.#backupId) {
+    if (
+      shape === undefined ||
+      typeof value.collection !== 'string' ||
+      value.backup_id !== this.#backupId ||
+      !hasExactly(value, HEADER_MEMBERS)
+    ) {
       throw this.#damaged(0, 'is the header line of another archive');
     }
-    return { backupId: this.#backupId, collection: value.collection, shape };
+    return {
+      backupId: this.#backupId,
+      collection: value.collection,
+      backupType: value.backup_type,
+      timestamp: value.timestamp,
+      shape,
+    };
   }
 
   #parseTrailer(text: string): ReadTrailer {
@@ -191,14 +197,22 @@ export class ArchiveReader {
       if (
         typeof documentCount !== 'number' ||
         typeof documentsDigest !== 'string' ||
-        !Array.isArray(deletedKeys)
+        !Array.isArray(deletedKeys) ||
+        !hasExactly(value, TRAILER_MEMBERS)
       ) {
-        throw new Error('members are missing');
+        throw new Error('its members are others');
       }
       return { documentCount, documentsDigest, deletedKeys };
     } catch (cause) {
       throw this.#damaged(this.blocks.length, 'is not the trailer of an archive', cause);
     }
+  }
+
+  #unknown(what: string): BackupError {
+    return new BackupError('FORMAT_UNKNOWN', `archive of ${this.#backupId} has ${what}`, {
+      object: this.#backupId,
+      cure: `Use a newer zerodb-backup: this one reads ${FORMAT}.`,
+    });
   }
 
   #damaged(block: number, what: string, cause?: unknown): BackupError {
@@ -208,4 +222,8 @@ export class ArchiveReader {
       cause,
     });
   }
+}
+
+function hasExactly(value: Record<string, unknown>, members: readonly string[]): boolean {
+  return Object.keys(value).join() === members.join();
 }

@@ -1,5 +1,7 @@
 import {
   ARCHIVE_PREFIX,
+  archiveFileName,
+  archiveKey,
   backupIdOfArchiveKey,
   backupIdOfManifestKey,
   MANIFEST_PREFIX,
@@ -7,8 +9,13 @@ import {
 } from '../archive/layout.ts';
 import { BackupError, toBackupError } from '../kernel/errors.ts';
 import type { Platform } from '../kernel/platform.ts';
-import { type BackupType, parseBackupId } from '../model/backup-id.ts';
-import { type Manifest, parseManifest } from '../model/manifest.ts';
+import {
+  type BackupIdParts,
+  type BackupType,
+  encodeCollectionName,
+  parseBackupId,
+} from '../model/backup-id.ts';
+import { type Manifest, parseManifest, RECORD_BYTES_MAX } from '../model/manifest.ts';
 import { readObject, type Store } from '../stores/store.ts';
 
 /** What a catalog is read from; a Repository is one. */
@@ -68,15 +75,38 @@ export async function readManifest(
   backupId: string,
   signal?: AbortSignal,
 ): Promise<Manifest> {
-  if (parseBackupId(backupId) === null) throw noSuchBackup(backupId, home);
+  const parts = parseBackupId(backupId);
+  if (parts === null) throw noSuchBackup(backupId, home);
   let bytes: Buffer;
   try {
-    bytes = await readObject(home.store, manifestKey(backupId), signal);
+    bytes = await readObject(home.store, manifestKey(backupId), RECORD_BYTES_MAX, signal);
   } catch (thrown) {
     if (thrown instanceof BackupError && thrown.code === 'STORE_MISSING') throw noSuchBackup(backupId, home);
     throw thrown;
   }
-  return parseManifest(home.platform.codec, bytes, backupId);
+  const manifest = parseManifest(home.platform.codec, bytes, backupId);
+  assertOwnNames(home, manifest, parts);
+  return manifest;
+}
+
+/** What a manifest calls its archive, its type and its collection follows from its id; nothing else is ever opened. */
+function assertOwnNames({ platform }: CatalogHome, manifest: Manifest, parts: BackupIdParts): void {
+  const { backup_id, object_path, file_name, collection, backup_type, compression } = manifest;
+  if (
+    object_path === archiveKey(backup_id, compression) &&
+    file_name === archiveFileName(backup_id, compression) &&
+    backup_type === parts.backupType &&
+    encodeCollectionName(platform.codec, collection) === parts.encodedCollection
+  )
+    return;
+  throw new BackupError(
+    'MANIFEST_DAMAGED',
+    `manifest of ${backup_id} names an archive or a collection that are not its own`,
+    {
+      object: backup_id,
+      cure: 'Somebody has rewritten it: bring it back from another copy of the store, or restore another backup of this collection.',
+    },
+  );
 }
 
 function misnamed(id: string): BackupError {

@@ -7,6 +7,12 @@ import { DOCUMENT_SHAPES } from './document.ts';
 /** The format that this version writes. A store is read if its records name this one. */
 export const FORMAT = 'zerodb-backup/1';
 
+/** The predecessor's constant: its archives and ours carry the same `version`. */
+export const ARCHIVE_VERSION = '1.0.0';
+
+/** Catalogs hold all manifests in memory: a longer record is refused, unread beyond this. */
+export const RECORD_BYTES_MAX = 4 << 20;
+
 const hex = (length: number) => z.string().regex(new RegExp(`^[0-9a-f]{${length}}$`));
 const count = z.int().nonnegative();
 const plainTime = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$/);
@@ -29,7 +35,7 @@ const manifestSchema = z.looseObject({
   document_count: count,
   deleted_count: count,
   status: z.enum(['completed', 'incomplete']),
-  version: z.string(),
+  version: z.literal(ARCHIVE_VERSION),
   created_at: plainTime,
   completed_at: plainTime,
   source: z.looseObject({ host: z.string(), project: z.string().nullable(), dialect: z.string() }),
@@ -60,9 +66,18 @@ const manifestSchema = z.looseObject({
 export type Manifest = z.infer<typeof manifestSchema>;
 export type UnsignedManifest = Omit<Manifest, 'manifest_sha256' | 'signature'>;
 
-/** The bytes to store: RFC 8785, `manifest_sha256` over that form of everything but itself and the signature. */
+/**
+ * The bytes to store: RFC 8785, `manifest_sha256` over that form of everything but itself and the signature. Throws
+ * SOURCE_TOO_LARGE where no reader would take them: a table's definition is the only member without a bound of its own.
+ */
 export function encodeManifest(codec: Codec, fields: UnsignedManifest): Uint8Array {
-  return Buffer.from(canonicalJson({ ...fields, manifest_sha256: recordHash(codec, fields) }), 'utf8');
+  const text = canonicalJson({ ...fields, manifest_sha256: recordHash(codec, fields) });
+  const bytes = Buffer.from(text, 'utf8');
+  if (bytes.length <= RECORD_BYTES_MAX) return bytes;
+  throw new BackupError('SOURCE_TOO_LARGE', `a manifest of ${bytes.length} bytes is too large`, {
+    object: String(fields.collection),
+    cure: `Make the definition of the table smaller: a manifest has at most ${RECORD_BYTES_MAX} bytes.`,
+  });
 }
 
 /**
@@ -126,6 +141,9 @@ function parseRecord(
   code: DamageCode,
   object: string,
 ): Record<string, unknown> {
+  if (bytes.length > RECORD_BYTES_MAX) {
+    throw damaged(`${what} is longer than the ${RECORD_BYTES_MAX} bytes that one may have`, code, object);
+  }
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));

@@ -1,5 +1,4 @@
 import { DocumentHasher, DocumentTotals } from '../archive/document-hashes.ts';
-import { ARCHIVE_VERSION } from '../archive/format.ts';
 import { archiveFileName, archiveKey } from '../archive/layout.ts';
 import { ArchiveWriter } from '../archive/writer.ts';
 import type { Codec, Compression } from '../kernel/codec.ts';
@@ -8,6 +7,7 @@ import type { Scratch } from '../kernel/sorted-runs.ts';
 import { encodeCollectionName, formatBackupId } from '../model/backup-id.ts';
 import type { DocumentBatch } from '../model/document.ts';
 import {
+  ARCHIVE_VERSION,
   encodeManifest,
   FORMAT,
   type Manifest,

@@ -1,6 +1,6 @@
 import { DocumentHasher, type DocumentHashes, DocumentTotals } from '../archive/document-hashes.ts';
 import { IndexBuilder } from '../archive/index-file.ts';
-import { ArchiveReader, type BlockBatch } from '../archive/reader.ts';
+import { ArchiveReader, type BlockBatch, type ReadHeader } from '../archive/reader.ts';
 import { BackupError } from '../kernel/errors.ts';
 import type { OnEvent } from '../kernel/events.ts';
 import { releaseMemory } from '../kernel/memory.ts';
@@ -65,12 +65,7 @@ export async function proveArchive(
   const damaged = (what: string): BackupError => archiveDamaged(manifest, what);
   try {
     for await (const batch of batches) {
-      if (
-        reader.header!.shape !== manifest.document_shape ||
-        reader.header!.collection !== manifest.collection
-      ) {
-        throw damaged('its header line is not that of the manifest');
-      }
+      if (!isHeaderOf(manifest, reader.header!)) throw damaged('its header line is not that of the manifest');
       for (let at = 0; at < batch.spans.count; at++) {
         const hashes = hasher.read(batch, at);
         totals.add(hashes);
@@ -89,6 +84,7 @@ export async function proveArchive(
         total: manifest.file_size,
       });
     }
+    if (!isHeaderOf(manifest, reader.header!)) throw damaged('its header line is not that of the manifest');
     if (bytes !== manifest.file_size) throw damaged(`it has ${bytes} bytes instead of ${manifest.file_size}`);
     if (fileHash.hex() !== manifest.sha256) throw damaged('its bytes are not those that were stored');
     if (reader.rawSize !== manifest.raw_size) throw damaged('its text has another length');
@@ -118,6 +114,15 @@ export async function proveArchive(
   } finally {
     await index.close();
   }
+}
+
+function isHeaderOf(manifest: Manifest, header: ReadHeader): boolean {
+  return (
+    header.shape === manifest.document_shape &&
+    header.collection === manifest.collection &&
+    header.backupType === manifest.backup_type &&
+    header.timestamp === manifest.created_at
+  );
 }
 
 /** The format reserves backups that are read together with their base; this version must not take one for the whole. */

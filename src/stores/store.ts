@@ -54,10 +54,16 @@ export function isStoreKey(key: string): boolean {
     .every((segment) => /^[a-z0-9_.%~-]+$/.test(segment) && segment !== '.' && segment !== '..');
 }
 
-/** The whole of a small object. */
-export async function readObject(store: Store, key: string, signal?: AbortSignal): Promise<Buffer> {
+/** A small object; of one that is longer than `bytesMax` no more than a byte beyond it, which shows that it is. */
+export async function readObject(
+  store: Store,
+  key: string,
+  bytesMax: number,
+  signal?: AbortSignal,
+): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  for await (const piece of store.get(key, undefined, signal)) pieces.push(Buffer.from(piece));
+  const range = { start: 0, end: bytesMax + 1 };
+  for await (const piece of store.get(key, range, signal)) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces);
 }
 

@@ -24,7 +24,7 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     const put = (key: string, content: string, into = store): Promise<void> =>
       into.put(key, onePiece(Buffer.from(content)));
     const read = async (key: string, from = store): Promise<string> =>
-      (await readObject(from, key)).toString();
+      (await readObject(from, key, 1 << 20)).toString();
     const keys = async (prefix = '', of = store): Promise<string[]> =>
       (await listed(prefix, of)).map(({ key }) => key);
 

@@ -122,11 +122,11 @@ describe.each(GOLDEN_STORES)('the golden store of format 1 in %s', (compression)
       { compression },
     );
 
-    const storedIndex = await readObject(repository.store, `indexes/${backupId}`);
+    const storedIndex = await readObject(repository.store, `indexes/${backupId}`, 1 << 24);
     const header = parseIndexHeader(storedIndex.subarray(0, manifest.index.header_size))!;
     const todaysHeader = parseIndexHeader(today.index.subarray(0, today.indexHeaderLength))!;
     const golden = textOf(
-      await readObject(repository.store, manifest.object_path),
+      await readObject(repository.store, manifest.object_path, 1 << 24),
       header.blocks,
       compression,
     );

@@ -1,10 +1,9 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ARCHIVE_VERSION } from '../../src/archive/format.ts';
 import { archiveFileName, archiveKey, indexKey, MARKER_KEY, manifestKey } from '../../src/archive/layout.ts';
 import type { Compression } from '../../src/kernel/codec.ts';
 import { encodeCollectionName, formatBackupId } from '../../src/model/backup-id.ts';
-import { encodeManifest, encodeMarker, FORMAT } from '../../src/model/manifest.ts';
+import { ARCHIVE_VERSION, encodeManifest, encodeMarker, FORMAT } from '../../src/model/manifest.ts';
 import { formatInstant, formatPlainTime } from '../../src/model/time.ts';
 import { zlibCodec } from '../../src/platform/zlib-codec.ts';
 import { openDirectoryStore } from '../../src/stores/directory.ts';

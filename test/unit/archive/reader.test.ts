@@ -37,7 +37,13 @@ describe('reading an archive', () => {
   it('gives documents, header and trailer', async () => {
     const { reader, documents } = await readTexts(header, '{"id":1},\n', '[ ]\n', trailer);
     expect(documents.map(String)).toEqual(['{"id":1}', '[ ]']);
-    expect(reader.header).toEqual({ backupId: HEADER.backupId, collection: 'users', shape: 'flat' });
+    expect(reader.header).toEqual({
+      backupId: HEADER.backupId,
+      collection: 'users',
+      backupType: 'full',
+      timestamp: HEADER.timestamp,
+      shape: 'flat',
+    });
     expect(reader.trailer).toEqual({ documentCount: 2, documentsDigest: '0'.repeat(32), deletedKeys: [] });
     expect(reader.blocks.map(({ documents: count }) => count)).toEqual([0, 1, 1, 0]);
     expect(reader.rawSize).toBe(header.length + 10 + 4 + trailer.length);
@@ -102,6 +108,13 @@ describe('reading an archive', () => {
       'a trailer with another type',
       [header, `],"deleted_ids":{},"document_count":0,"documents_digest":""}\n`],
     ],
+    ['a header line with a member more', [header.replace('"documents"', '"x":1,"documents"'), trailer]],
+    ['a header line with a member less', [header.replace('"since_timestamp":null,', ''), trailer]],
+    [
+      'a header line in another order',
+      [header.replace(/("format":[^,]+),(.*),"documents"/, '$2,$1,"documents"'), trailer],
+    ],
+    ['a trailer with a member more', [header, trailer.replace('}', ',"x":1}')]],
     ['a trailer that is cut', [header, '{"id":1}\n', trailer.slice(0, -3)]],
     ['something behind the trailer', [header, '{"id":1}\n', trailer, '{"id":2}\n']],
     ['another trailer', [header, '{"id":1}\n', trailer, trailer]],
@@ -147,6 +160,11 @@ describe('reading an archive', () => {
       });
     },
   );
+
+  it.each(['1.0.1', '2.0.0', ''])('refuses the version %j and says so', async (version) => {
+    const newer = header.replace('"version":"1.0.0"', `"version":"${version}"`);
+    await expect(readTexts(newer, trailer)).rejects.toMatchObject({ code: 'FORMAT_UNKNOWN' });
+  });
 
   it('refuses anything that is no block of ours', async () => {
     const plain = Buffer.from(header);

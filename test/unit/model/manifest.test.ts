@@ -143,6 +143,7 @@ describe('a manifest', () => {
   it.each<[string, unknown]>([
     ['backup_type', 'partial'],
     ['file_size', -1],
+    ['version', '1.0.1'],
     ['file_size', '12'],
     ['document_count', null],
     ['status', 'ok'],

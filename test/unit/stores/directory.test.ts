@@ -155,7 +155,7 @@ describe('the directory store on its disk', () => {
             expect(partials()).toEqual([]);
             await store.put('manifests/new', threePieces());
           }
-          expect((await readObject(store, 'manifests/new')).toString()).toBe('one two three');
+          expect((await readObject(store, 'manifests/new', 1 << 20)).toString()).toBe('one two three');
         }
       }
     });
@@ -182,7 +182,7 @@ describe('the directory store on its disk', () => {
 
     it('at any call of get, size, list and remove: a BackupError, and nothing is lost', async () => {
       const actions: Record<string, (store: Store) => Promise<unknown>> = {
-        get: (store) => readObject(store, 'manifests/a'),
+        get: (store) => readObject(store, 'manifests/a', 1 << 20),
         size: (store) => store.size('manifests/a'),
         list: (store) => keys(store),
       };
@@ -256,7 +256,9 @@ describe('the directory store on its disk', () => {
       symlinkSync(`${elsewhere}/${target}`, `${root}/manifests/linked`);
       const store = open();
       expect(await store.size('manifests/linked')).toBeNull();
-      await expect(readObject(store, 'manifests/linked')).rejects.toEqual(backupError('STORE_MISSING'));
+      await expect(readObject(store, 'manifests/linked', 1 << 20)).rejects.toEqual(
+        backupError('STORE_MISSING'),
+      );
       await expect(store.remove('manifests/linked')).rejects.toEqual(backupError('STORE_MISSING'));
       await expect(put(store, 'manifests/linked')).rejects.toEqual(backupError('STORE_EXISTS'));
       expect(await keys(store)).toEqual(['manifests/real']);
@@ -269,7 +271,7 @@ describe('the directory store on its disk', () => {
       const store = open();
       for (const action of [
         () => put(store, 'backups/a'),
-        () => readObject(store, 'backups/secret'),
+        () => readObject(store, 'backups/secret', 1 << 20),
         () => store.size('backups/secret'),
         () => store.remove('backups/secret'),
         () => keys(store, 'backups/'),
@@ -321,7 +323,7 @@ describe('the directory store on its disk', () => {
     it('a directory in the place of an object is no object', async () => {
       mkdirSync(`${root}/manifests/a`, { recursive: true });
       expect(await open().size('manifests/a')).toBeNull();
-      await expect(readObject(open(), 'manifests/a')).rejects.toEqual(backupError('STORE_MISSING'));
+      await expect(readObject(open(), 'manifests/a', 1 << 20)).rejects.toEqual(backupError('STORE_MISSING'));
       await expect(put(open(), 'manifests/a')).rejects.toEqual(backupError('STORE_EXISTS'));
     });
 
