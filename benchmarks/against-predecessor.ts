@@ -7,10 +7,12 @@ const DOCUMENT_BYTES = 430;
 /**
  * Our seconds against those of a client that sends the predecessor's requests: same server, same documents, in turn.
  * Ours is the backup that the command line makes by default, read-back included, and the restore with all its proofs.
+ *
+ * @param delayMs what the server waits before each answer: without it the server's own work is most of a restore
  */
-export async function predecessorBenchmark(rounds = 1, documents = DOCUMENTS): Promise<void> {
+export async function predecessorBenchmark(rounds = 1, documents = DOCUMENTS, delayMs = 0): Promise<void> {
   const settings = { count: documents, ready: documents, bytes: DOCUMENT_BYTES, shape: 'flat' } as const;
-  await using bed = await TestBed.open(settings);
+  await using bed = await TestBed.open(settings, delayMs);
   const backups: number[] = [];
   const restores: number[] = [];
   for (let round = 0; round < rounds; round++) {

@@ -6,9 +6,11 @@ import { type DocumentSettings, Documents, ID_LENGTH, positionOf } from './docum
  * documents made beforehand. `users` holds them all. Any other collection is empty at first and takes just these
  * documents: an insert is compared with the one that it must be, then only marked as there.
  *
- * Settings come as JSON in the first argument; the port is sent to the parent.
+ * Settings come as JSON in the first argument, in the second how many milliseconds each answer takes, as if the server
+ * were elsewhere; the port is sent to the parent.
  */
 const documents = new Documents(JSON.parse(process.argv[2]!) as DocumentSettings);
+const delayMs = Number(process.argv[3]);
 const { count, shape } = documents.settings;
 
 class Collection {
@@ -126,14 +128,19 @@ function send(response: http.ServerResponse, status: number, parts: readonly Buf
 const server = http.createServer((request, response) => {
   const [, , name, what, id] = request.url!.split('/');
   const collection = collectionOf(decodeURIComponent(name!));
-  if (request.method === 'GET') return answerDocument(collection, id!, response);
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {
-    const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-    if (what === 'query') answerQuery(collection, JSON.parse(body.toString()) as Query, response);
-    else answerInsert(collection, body, response);
+    if (delayMs > 0) setTimeout(answer, delayMs);
+    else answer();
   });
+
+  function answer(): void {
+    const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+    if (request.method === 'GET') answerDocument(collection, id!, response);
+    else if (what === 'query') answerQuery(collection, JSON.parse(body.toString()) as Query, response);
+    else answerInsert(collection, body, response);
+  }
 });
 server.keepAliveTimeout = 60_000;
 server.listen(0, '127.0.0.1', () => process.send!((server.address() as { port: number }).port));

@@ -25,24 +25,25 @@ export class TestBed implements AsyncDisposable {
     this.#server = server;
   }
 
-  static async open(settings: DocumentSettings): Promise<TestBed> {
-    const server = start('page-server.ts', settings);
+  /** @param delayMs what the server waits before each answer */
+  static async open(settings: DocumentSettings, delayMs = 0): Promise<TestBed> {
+    const server = start('page-server.ts', settings, delayMs);
     const port = await messageOf<number>(server);
     return new TestBed(settings, await mkdtemp(join(tmpdir(), 'zerodb-backup-bench-')), server, port);
   }
 
   /** One operation of the tool, in a new process and on the store of this name. */
   async tool(store: string, task: WithoutPlace<ToolTask>): Promise<ToolResult> {
-    const process = start('tool.ts');
-    process.send({ ...task, url: this.url, directory: join(this.directory, store) });
-    return await messageOf<ToolResult>(process);
+    const tool = start('tool.ts');
+    tool.send({ ...task, url: this.url, directory: join(this.directory, store) });
+    return await messageOf<ToolResult>(tool);
   }
 
   async predecessor(operation: PredecessorTask['operation'], collection: string): Promise<PredecessorResult> {
-    const process = start('predecessor.ts');
+    const predecessor = start('predecessor.ts');
     const file = join(this.directory, 'predecessor.json.gz');
-    process.send({ operation, collection, url: this.url, file } satisfies PredecessorTask);
-    return await messageOf<PredecessorResult>(process);
+    predecessor.send({ operation, collection, url: this.url, file } satisfies PredecessorTask);
+    return await messageOf<PredecessorResult>(predecessor);
   }
 
   /** The documents through the compressor alone; the process stays for the next round. */
@@ -62,8 +63,14 @@ export class TestBed implements AsyncDisposable {
   }
 }
 
-function start(file: string, settings?: DocumentSettings): ChildProcess {
-  return fork(new URL(file, import.meta.url), settings === undefined ? [] : [JSON.stringify(settings)]);
+/**
+ * With Node's cache of compiled modules, so that a process does not spend time and memory on stripping types: that of
+ * the published package has none to strip.
+ */
+function start(file: string, settings?: DocumentSettings, delayMs = 0): ChildProcess {
+  const parameters = settings === undefined ? [] : [JSON.stringify(settings), String(delayMs)];
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'zerodb-backup-bench-compiled') };
+  return fork(new URL(file, import.meta.url), parameters, { env });
 }
 
 /** The next message of a process; rejects if it ends without one. */

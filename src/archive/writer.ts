@@ -13,7 +13,9 @@ import {
 } from './format.ts';
 import { type Block, IndexBuilder } from './index-file.ts';
 
-const COMMA_LINE = Buffer.from(',\n');
+const COMMA = 0x2c;
+const LINE_FEED = 0x0a;
+const COMMA_LINE = Buffer.of(COMMA, LINE_FEED);
 const LINE = Buffer.from('\n');
 const GZIP_LEVEL = 6;
 const ZSTD_LEVELS = [1, 3] as const;
@@ -106,7 +108,10 @@ export class ArchiveWriter {
   }
 
   #append(batch: DocumentBatch, index: number): void {
-    if (this.#documents > 0) this.#used += COMMA_LINE.copy(this.#block, this.#used);
+    if (this.#documents > 0) {
+      this.#block[this.#used++] = COMMA;
+      this.#block[this.#used++] = LINE_FEED;
+    }
     const start = batch.spans.start(index);
     const end = batch.spans.end(index);
     this.#block.set(batch.bytes.subarray(start, end), this.#used);

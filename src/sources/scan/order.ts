@@ -22,9 +22,22 @@ const byUtf16: Compare = (a, b) => {
 
 /** Nothing is known of the order of two that differ only in case. */
 const byLetters: Compare = (a, b) => {
+  // as above; behind a character that is not ASCII, lower case is left to those who know all languages
+  for (let at = 0; ; at++) {
+    const [unit, otherUnit] = [asciiLetter(a.text[at]), asciiLetter(b.text[at])];
+    if (unit >= 0x80 || otherUnit >= 0x80) break;
+    if (unit !== otherUnit) return unit - otherUnit;
+    if (unit < 0) return 0;
+  }
   const [left, right] = [a.text.toString('utf8').toLowerCase(), b.text.toString('utf8').toLowerCase()];
   return left === right ? 0 : left < right ? -1 : 1;
 };
+
+/** A byte with capitals made small; −1 behind the end. */
+function asciiLetter(byte: number | undefined): number {
+  if (byte === undefined) return -1;
+  return byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
+}
 
 /** Numbers by their value, text as `byText` has it; a number and a text have no known order. */
 function byKind(byText: Compare): Compare {
