@@ -1,10 +1,14 @@
 import type { Files, TemporaryFile } from './files.ts';
+import { releaseMemory } from './memory.ts';
 
 /** Where runs go that do not fit in memory. */
 export interface Scratch {
   readonly files: Files;
   readonly directory: string;
 }
+
+const BUFFERED_RECORDS_MIN = 1024;
+const NO_BYTES = Buffer.alloc(0);
 
 /**
  * Any number of records of one width, given in any order and read back sorted by their bytes, in bounded memory:
@@ -17,7 +21,7 @@ export class SortedRuns {
 
   readonly #scratch: Scratch;
   readonly #runRecords: number;
-  #buffer: Buffer;
+  #buffer: Buffer<ArrayBuffer> = NO_BYTES;
   #buffered = 0;
   #bufferIsSorted = true;
   #file: TemporaryFile | null = null;
@@ -28,7 +32,6 @@ export class SortedRuns {
     this.#scratch = scratch;
     this.width = width;
     this.#runRecords = runRecords;
-    this.#buffer = Buffer.allocUnsafeSlow(width * Math.min(1024, runRecords));
   }
 
   /** True when `flush` must be awaited before the next record is added. */
@@ -40,9 +43,10 @@ export class SortedRuns {
   slot(): Buffer {
     const at = this.#buffered * this.width;
     if (at === this.#buffer.length) {
-      const wider = Buffer.allocUnsafeSlow(Math.min(2 * this.#buffer.length, this.width * this.#runRecords));
+      const size = Math.max(2 * this.#buffer.length, BUFFERED_RECORDS_MIN * this.width);
+      const wider = Buffer.allocUnsafeSlow(Math.min(size, this.width * this.#runRecords));
       this.#buffer.copy(wider);
-      this.#buffer = wider;
+      this.#takeBuffer(wider);
     }
     return this.#buffer.subarray(at, at + this.width);
   }
@@ -63,13 +67,14 @@ export class SortedRuns {
     this.#buffered = 0;
   }
 
-  /** All records in order, in pieces of whole records; a piece is valid until the next pull. May be read repeatedly. */
+  /** All records in order, in pieces of whole records; a piece is valid until the next pull, and until a record is added. May be read repeatedly. */
   async *sorted(): AsyncGenerator<Buffer> {
     if (this.#file === null) {
       if (this.#buffered > 0) yield this.#sortedBuffer();
       return;
     }
     await this.flush();
+    this.#takeBuffer(NO_BYTES);
     if (this.#runStarts.length > 2) await this.#mergeIntoOne(this.#file);
     const [start, end] = this.#runStarts as [number, number];
     const run = new RunReader(this.#file, this.width, start, end);
@@ -80,15 +85,21 @@ export class SortedRuns {
     await this.#file?.close();
     this.#file = null;
     this.#buffered = 0;
+    this.#takeBuffer(NO_BYTES);
   }
 
   /** The buffered records, sorted once: they are read as often as anybody asks. */
   #sortedBuffer(): Buffer {
     if (!this.#bufferIsSorted) {
-      this.#buffer = sortRecords(this.#buffer.subarray(0, this.#buffered * this.width), this.width);
+      this.#takeBuffer(sortRecords(this.#buffer.subarray(0, this.#buffered * this.width), this.width));
       this.#bufferIsSorted = true;
     }
     return this.#buffer.subarray(0, this.#buffered * this.width);
+  }
+
+  #takeBuffer(buffer: Buffer<ArrayBuffer>): void {
+    releaseMemory(this.#buffer);
+    this.#buffer = buffer;
   }
 
   async #mergeIntoOne(file: TemporaryFile): Promise<void> {
@@ -107,7 +118,7 @@ export class SortedRuns {
 }
 
 /** The records of `buffer` in the order of their bytes, in a new buffer. */
-export function sortRecords(buffer: Buffer, width: number): Buffer {
+export function sortRecords(buffer: Buffer, width: number): Buffer<ArrayBuffer> {
   const count = buffer.length / width;
   // of few records it is not worth counting 65,536 values
   const prefixBytes = count < COUNTED_RECORDS_MIN ? 0 : Math.min(width, PREFIX_BYTES_MAX) & ~1;

@@ -10,6 +10,7 @@ import {
 import { AnswerBody } from './answer-body.ts';
 import { noteBuffers } from './buffer-garbage.ts';
 import { tellTrouble } from './connection-trouble.ts';
+import { noteRequest } from './young-heap.ts';
 
 /** How long a connection may take to come about, name look-up and TLS included. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -29,6 +30,7 @@ export class UndiciHttp implements Http {
 
   async request(request: HttpRequest): Promise<HttpResponse> {
     request.signal?.throwIfAborted();
+    noteRequest();
     const url = new URL(request.url);
     const pool = await this.#pool(url.origin);
     const received = await new Promise<ReceivedAnswer>((resolve, reject) => {
@@ -181,6 +183,7 @@ function contentLength(parts: HttpRequest['body']): Record<string, string> {
 
 function requestBody(parts: HttpRequest['body']): Uint8Array | AsyncIterable<Uint8Array> | null {
   if (parts === undefined) return null;
+  noteBuffers(summedLength(parts));
   const [first] = parts;
   if (parts.length === 1) return first!;
   return summedLength(parts) <= JOINED_BODY_BYTES_MAX ? Buffer.concat(parts) : inTurn(parts);
