@@ -31,7 +31,7 @@ export async function memoryBenchmark(small = 1000, large = 4000, withRestore = 
 export async function largeDocumentBenchmark(): Promise<void> {
   const settings = { count: 1, ready: 1, bytes: LARGE_DOCUMENT_BYTES, shape: 'flat' } as const;
   await using bed = await TestBed.open(settings);
-  await peaksOf(bed, 'one document', null, true);
+  await peaksOf(bed, 'one large document', null, true);
 }
 
 async function peaksOf(

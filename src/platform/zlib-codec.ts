@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import type { Codec } from '../kernel/codec.ts';
+import { noteBuffers } from './buffer-garbage.ts';
 
 /** Up to this size, and in one part, input is compressed in one go: the fast path for blocks. */
 const ONE_GO_BYTES_MAX = 4 * 1024 * 1024;
@@ -44,6 +45,7 @@ export const zlibCodec: Codec = {
   },
 
   async decompress(compression, stored, rawLength) {
+    noteBuffers(rawLength);
     const options = { chunkSize: Math.max(rawLength + 1, CHUNK_BYTES_MIN), rejectGarbageAfterEnd: true };
     const engine = compression === 'gzip' ? zlib.createGunzip(options) : zlib.createZstdDecompress(options);
     const parts: Buffer[] = [];
