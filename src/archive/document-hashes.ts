@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { Codec } from '../kernel/codec.ts';
+import { decodedKey } from '../kernel/json/strings.ts';
 import type { DocumentBatch, DocumentShape } from '../model/document.ts';
-import { payload, payloadId, scanKey } from '../model/shape.ts';
+import { isNumericKey, payload, payloadIdText, scanKeyText } from '../model/shape.ts';
 import { keyOfUnkeyed, LeafMaker, SetDigest } from './digest.ts';
 
 /** What identifies one document and its content; latin1 hash strings. Valid until the next call of `read`. */
@@ -10,6 +11,9 @@ export interface DocumentHashes {
   scanKeyHash: string;
   /** SHA-256 of the logical id: the payload's own id, else the scan key. */
   logicalIdHash: string;
+  /** True if the key (the id) is a number: the text "7" and the number 7 have one hash (design.md §5.3). */
+  numericKey: boolean;
+  numericId: boolean;
   /** True if the payload has an id of its own. */
   ownId: boolean;
   /** SHA-256 of the payload. */
@@ -30,6 +34,8 @@ export class DocumentHasher {
   readonly #hashes: DocumentHashes = {
     scanKeyHash: '',
     logicalIdHash: '',
+    numericKey: false,
+    numericId: false,
     ownId: false,
     payloadHash: '',
     leaf: '',
@@ -47,21 +53,25 @@ export class DocumentHasher {
     const hashes = this.#hashes;
     const bytes = batch.bytes.subarray(batch.spans.start(index), batch.spans.end(index));
     const documentHash = this.#codec.sha256(bytes);
-    const ownKey = scanKey(batch, index, this.shape);
-    const key = ownKey ?? keyOfUnkeyed(documentHash);
-    hashes.unkeyed = ownKey === null;
+    const keyText = scanKeyText(batch, index, this.shape);
+    const key = keyText === null ? keyOfUnkeyed(documentHash) : decodedKey(keyText, 0, keyText.length);
+    hashes.unkeyed = keyText === null;
+    hashes.numericKey = isNumericKey(keyText);
+    hashes.numericId = hashes.numericKey;
     hashes.scanKeyHash = this.#codec.sha256(key);
     hashes.leaf = this.#leaves.leaf(key, documentHash);
     if (this.shape === 'flat') {
       hashes.logicalIdHash = hashes.scanKeyHash;
-      hashes.ownId = ownKey !== null;
+      hashes.ownId = keyText !== null;
       hashes.payloadHash = documentHash;
       hashes.contentLeaf = hashes.leaf;
       return hashes;
     }
-    const ownId = payloadId(batch, index, this.shape);
+    const idText = payloadIdText(batch, index, this.shape);
+    const ownId = idText === null ? null : decodedKey(idText, 0, idText.length);
     const logical = ownId ?? key;
     hashes.ownId = ownId !== null;
+    if (idText !== null) hashes.numericId = isNumericKey(idText);
     hashes.logicalIdHash =
       ownId === null || sameKey(ownId, key) ? hashes.scanKeyHash : this.#codec.sha256(ownId);
     hashes.payloadHash =

@@ -83,6 +83,17 @@ export function scanKey(batch: DocumentBatch, index: number, shape: DocumentShap
   return end > 0 && usableKey(bytes, start, end) ? decodedKey(bytes, start, end) : null;
 }
 
+/** Whether the JSON text of a usable key is a number. */
+export function isNumericKey(text: Uint8Array | null): boolean {
+  return text !== null && text[0] !== 0x22;
+}
+
+/** Whether a document's scan key is the empty text, which identifies nothing. */
+export function hasEmptyKey({ bytes, spans }: DocumentBatch, index: number, shape: DocumentShape): boolean {
+  const start = spans.memberStart(index, SCAN_KEY[shape]);
+  return spans.memberEnd(index, SCAN_KEY[shape]) === start + 2 && bytes[start] === 0x22;
+}
+
 /** Name of a document for people: its scan key, or its place. */
 export function nameOfDocument(batch: DocumentBatch, index: number, shape: DocumentShape): string {
   const text = scanKeyText(batch, index, shape);

@@ -174,6 +174,7 @@ export async function applyRestore(
       created: written.created,
       replaced: written.replaced,
       recreated: written.recreated,
+      ambiguous: plan.report.counts.ambiguous + written.taken,
       refused: written.refused,
       different,
     },

@@ -2,17 +2,18 @@ import { keyOfUnkeyed } from '../../archive/digest.ts';
 import type { BlockBatch } from '../../archive/reader.ts';
 import { BackupError, toBackupError } from '../../kernel/errors.ts';
 import type { OnEvent } from '../../kernel/events.ts';
+import { decodedKey } from '../../kernel/json/strings.ts';
 import type { Platform } from '../../kernel/platform.ts';
 import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
 import type { DocumentShape } from '../../model/document.ts';
 import { type ReportedError, reportError } from '../../model/report.ts';
-import { nameOfDocument, payload, payloadIdText, scanKey, scanKeyText } from '../../model/shape.ts';
+import { isNumericKey, nameOfDocument, payload, payloadIdText, scanKeyText } from '../../model/shape.ts';
 import type { CollectionPages } from '../../sources/source.ts';
 import type { TargetCollection } from '../../sources/target.ts';
 import type { Addresses } from './addresses.ts';
 import { ACTION, VERB } from './match.ts';
 import { FATE, type Fate, OUTCOME } from './outcomes.ts';
-import { HASH_BYTES, RecordCursor, sameBytes } from './records.ts';
+import { HASH_BYTES, RecordCursor, sameBytes, writeKey } from './records.ts';
 
 /** Writes under way at the same time; how many of them are sent at once is the client's affair. */
 const WRITES_IN_FLIGHT = 32;
@@ -121,7 +122,7 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
       const actions = await actionsOfBlock(cursor, batch.block);
       if (actions.size === 0) continue;
       for (let index = 0; index < batch.spans.count; index++) {
-        const action = actions.get(scanKeyHash(task, batch, index));
+        const action = actions.get(recordKey(task, batch, index));
         if (action === undefined) continue;
         if (inFlight.size >= WRITES_IN_FLIGHT) await oneLess();
         await outage.over;
@@ -178,10 +179,11 @@ async function writeDocument(
   const { collection, shape, signal } = task;
   const text = payload(batch, index, shape);
   const verb = action[ACTION.verb];
-  if (verb === VERB.create) {
+  if (verb === VERB.create || verb === VERB.createAlone) {
     const ownKey = keyToInsert(batch, index, shape);
     const { kind } = await collection.insert(ownKey, text, signal);
     if (kind !== 'exists') return kind === 'done' ? FATE.created : FATE.insertInDoubt;
+    if (verb === VERB.createAlone) return FATE.taken;
     // somebody has inserted it since the target was read
     if (ownKey === null)
       throw new BackupError('SOURCE_REFUSED', 'the target says that a document without a key exists');
@@ -228,13 +230,18 @@ function keyToInsert(batch: BlockBatch, index: number, shape: DocumentShape): Ui
   return own ?? scanKeyText(batch, index, shape);
 }
 
-function scanKeyHash(task: ApplyTask, batch: BlockBatch, index: number): string {
+/** The key of a document as records have it (latin1). */
+function recordKey(task: ApplyTask, batch: BlockBatch, index: number): string {
   const { codec } = task.platform;
   const { bytes, spans } = batch;
-  const key = scanKey(batch, index, task.shape);
-  return codec
-    .sha256(key ?? keyOfUnkeyed(codec.sha256(bytes.subarray(spans.start(index), spans.end(index)))))
-    .slice(0, HASH_BYTES);
+  const text = scanKeyText(batch, index, task.shape);
+  const key =
+    text === null
+      ? keyOfUnkeyed(codec.sha256(bytes.subarray(spans.start(index), spans.end(index))))
+      : decodedKey(text, 0, text.length);
+  const record = Buffer.alloc(HASH_BYTES);
+  writeKey(record, 0, codec.sha256(key), isNumericKey(text));
+  return record.toString('latin1');
 }
 
 /** The actions of one block by scan key hash (latin1). Blocks are asked for in ascending order. */

@@ -176,7 +176,8 @@ async function writtenByIdentity(
       await outcome.advance();
     if (outcome.current === null) break;
     if (!sameBytes(outcome.current, OUTCOME.key, cursor.current, RECORD.key, HASH_BYTES)) continue;
-    if (outcome.current[OUTCOME.fate] === FATE.refused) continue;
+    const fate = outcome.current[OUTCOME.fate];
+    if (fate === FATE.refused || fate === FATE.taken) continue;
     if (written.full) await written.flush();
     const slot = written.slot();
     cursor.current.copy(slot, 0, RECORD.identity, RECORD.payload + HASH_BYTES);

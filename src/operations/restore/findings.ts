@@ -141,7 +141,7 @@ export function mendings(written: Written, name: string, serverGivenKeys: boolea
 
 export function differences(written: Written, name: string): ReportedError[] {
   const errors: BackupError[] = [];
-  const { unseen, unanswered, different, missing, refused } = written;
+  const { unseen, unanswered, different, missing, refused, taken } = written;
   if (unseen > 0) {
     errors.push(
       new BackupError(
@@ -186,6 +186,19 @@ export function differences(written: Written, name: string): ReportedError[] {
           object: name,
           kept: 'The backup is intact.',
           cure: 'If others are writing to this collection, stop them and run the same command again. If nobody is, this server does not keep what it is sent: compare the documents that are named.',
+        },
+      ),
+    );
+  }
+  if (taken > 0) {
+    errors.push(
+      new BackupError(
+        'RESTORE_AMBIGUOUS',
+        `${taken} documents of ${name} were not created: the target takes a number for the same key as its text`,
+        {
+          object: name,
+          kept: 'What has these keys is left untouched.',
+          cure: 'Export the backup and write these documents by other means, under keys of their own.',
         },
       ),
     );

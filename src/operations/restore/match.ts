@@ -1,5 +1,5 @@
 import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
-import { BY_CONTENT, HASH_BYTES, RECORD, RecordCursor, sameBytes } from './records.ts';
+import { BY_CONTENT, HASH_BYTES, NAMELESS, RECORD, RecordCursor, sameAddress, sameBytes } from './records.ts';
 
 /** What a restore does to the target, document by document: u32 block ‖ scan key hash ‖ verb ‖ place of the address. */
 export const ACTION = {
@@ -9,7 +9,15 @@ export const ACTION = {
   place: 5 + HASH_BYTES,
   width: 13 + HASH_BYTES,
 } as const;
-export const VERB = { create: 1, replace: 2, replaceAgain: 3, recreate: 4 } as const;
+export const VERB = {
+  create: 1,
+  replace: 2,
+  replaceAgain: 3,
+  /** Delete and insert. */
+  recreate: 4,
+  /** Insert, and leave alone what has the key if it is taken. */
+  createAlone: 5,
+} as const;
 
 export interface MatchCounts {
   created: number;
@@ -25,6 +33,8 @@ const TARGET_FREE = 0;
 const TARGET_TAKEN = 1;
 const BACKUP_FREE = 2;
 const BACKUP_TAKEN = 3;
+/** Beside the flags of records: another document's key stands in a URL alike. */
+const SHARED_ADDRESS = 0x80;
 /** identity hash ‖ side ‖ payload hash ‖ flags ‖ place ‖ scan key hash */
 const SIDED = {
   identity: 0,
@@ -40,6 +50,9 @@ const SIDED = {
  * Matches the documents of a backup with those of the target one to one (design.md §7): all by scan key, then by
  * logical id where it is unique on both sides; documents known by content alone match any equal one. Yields the actions
  * of a replacing restore, sorted by block.
+ *
+ * The text "7" and the number 7 are different keys, and one address: where both occur nothing is replaced, and what is
+ * created must not take the place of the other.
  */
 export async function matchDocuments(
   scratch: Scratch,
@@ -51,7 +64,7 @@ export async function matchDocuments(
   const counts: MatchCounts = { created: 0, replaced: 0, same: 0, extra: 0, ambiguous: 0, unaddressable: 0 };
   const decisions = new Decisions(actions, counts);
   try {
-    await joinByKey(backup, target, sided, decisions);
+    await joinByKey(backup, target, sided, decisions, await sharedAddresses(scratch, backup, target));
     await joinByIdentity(sided, decisions);
     return { actions, counts };
   } catch (thrown) {
@@ -72,9 +85,16 @@ class Decisions {
     this.counts = counts;
   }
 
-  async create(block: number, key: Buffer): Promise<void> {
+  /** @param record of SIDED */
+  async create(record: Buffer): Promise<void> {
+    const flags = record[SIDED.flags]!;
+    if ((flags & NAMELESS) !== 0) {
+      this.counts.unaddressable++;
+      return;
+    }
     this.counts.created++;
-    await this.#act(VERB.create, block, key, null);
+    const verb = (flags & SHARED_ADDRESS) === 0 ? VERB.create : VERB.createAlone;
+    await this.#act(verb, record.readUInt32BE(SIDED.place), record.subarray(SIDED.key), null);
   }
 
   /** @param place where the address of the target's document stands; null where its length is zero */
@@ -116,9 +136,12 @@ async function joinByKey(
   target: SortedRuns,
   sided: SortedRuns,
   decisions: Decisions,
+  shared: SortedRuns,
 ): Promise<void> {
+  await using _ = { [Symbol.asyncDispose]: () => shared.close() };
   const left = await RecordCursor.open(backup);
   const right = await RecordCursor.open(target);
+  const addresses = await RecordCursor.open(shared);
   while (left.current !== null || right.current !== null) {
     const order =
       left.current === null
@@ -126,35 +149,74 @@ async function joinByKey(
         : right.current === null
           ? -1
           : left.current.compare(right.current, 0, HASH_BYTES, 0, HASH_BYTES);
+    const at = order <= 0 ? left.current! : right.current!;
+    while (
+      addresses.current !== null &&
+      !sameAddress(addresses.current, at) &&
+      addresses.current.compare(at, 0, HASH_BYTES, 0, HASH_BYTES) < 0
+    )
+      await addresses.advance();
+    const isShared = addresses.current !== null && sameAddress(addresses.current, at);
     if (order === 0) {
       const [ours, theirs] = [left.current!, right.current!];
       const equal = sameBytes(ours, RECORD.payload, theirs, RECORD.payload, HASH_BYTES);
-      await decisions.replaceUnlessSame(
-        equal,
-        ours.readUInt32BE(RECORD.place),
-        ours.subarray(RECORD.key, HASH_BYTES),
-        theirs.subarray(RECORD.place, RECORD.width),
-      );
+      if (isShared && !equal) decisions.counts.ambiguous++;
+      else
+        await decisions.replaceUnlessSame(
+          equal,
+          ours.readUInt32BE(RECORD.place),
+          ours.subarray(RECORD.key, HASH_BYTES),
+          theirs.subarray(RECORD.place, RECORD.width),
+        );
     }
     const matched = order === 0;
     if (order <= 0) {
-      await addSided(sided, left.current!, matched ? BACKUP_TAKEN : BACKUP_FREE);
+      await addSided(sided, left.current!, matched ? BACKUP_TAKEN : BACKUP_FREE, isShared);
       await left.advance();
     }
     if (order >= 0) {
-      await addSided(sided, right.current!, matched ? TARGET_TAKEN : TARGET_FREE);
+      await addSided(sided, right.current!, matched ? TARGET_TAKEN : TARGET_FREE, isShared);
       await right.advance();
     }
   }
 }
 
-async function addSided(sided: SortedRuns, record: Buffer, side: number): Promise<void> {
+/** Keys that occur both as text and as number, on one side or across: one record for each address. */
+async function sharedAddresses(
+  scratch: Scratch,
+  backup: SortedRuns,
+  target: SortedRuns,
+): Promise<SortedRuns> {
+  const shared = new SortedRuns(scratch, HASH_BYTES);
+  const cursors = [await RecordCursor.open(backup), await RecordCursor.open(target)] as const;
+  let former: Buffer | null = null;
+  for (;;) {
+    const [left, right] = cursors;
+    if (left.current === null && right.current === null) return shared;
+    const isLeft =
+      right.current === null ||
+      (left.current !== null && left.current.compare(right.current, 0, HASH_BYTES, 0, HASH_BYTES) <= 0);
+    const cursor = isLeft ? left : right;
+    const key: Buffer = cursor.current!;
+    const differs = former !== null && !sameBytes(former, 0, key, 0, HASH_BYTES);
+    if (differs && sameAddress(former!, key)) {
+      if (shared.full) await shared.flush();
+      key.copy(shared.slot(), 0, 0, HASH_BYTES);
+      shared.added();
+    }
+    if (former === null) former = Buffer.alloc(HASH_BYTES);
+    key.copy(former, 0, 0, HASH_BYTES);
+    await cursor.advance();
+  }
+}
+
+async function addSided(sided: SortedRuns, record: Buffer, side: number, isShared: boolean): Promise<void> {
   if (sided.full) await sided.flush();
   const slot = sided.slot();
   record.copy(slot, SIDED.identity, RECORD.identity, RECORD.identity + HASH_BYTES);
   slot[SIDED.side] = side;
   record.copy(slot, SIDED.payload, RECORD.payload, RECORD.payload + HASH_BYTES);
-  slot[SIDED.flags] = record[RECORD.flags]!;
+  slot[SIDED.flags] = record[RECORD.flags]! | (isShared ? SHARED_ADDRESS : 0);
   record.copy(slot, SIDED.place, RECORD.place, RECORD.width);
   record.copy(slot, SIDED.key, RECORD.key, RECORD.key + HASH_BYTES);
   sided.added();
@@ -189,7 +251,7 @@ class ContentGroup {
       this.#free++;
     } else if (record[SIDED.side] === BACKUP_FREE) {
       if (this.#free-- > 0) this.#decisions.counts.same++;
-      else await this.#decisions.create(record.readUInt32BE(SIDED.place), record.subarray(SIDED.key));
+      else await this.#decisions.create(record);
     }
   }
 
@@ -224,7 +286,7 @@ class IdentityGroup {
     this.#backups++;
     if (side === BACKUP_TAKEN) return;
     if (this.#freeTargets === 0) {
-      await this.#decisions.create(record.readUInt32BE(SIDED.place), record.subarray(SIDED.key));
+      await this.#decisions.create(record);
       return;
     }
     this.#freeBackups++;

@@ -14,6 +14,8 @@ export const FATE = {
   /** The answer was lost. */
   insertInDoubt: 6,
   replacementInDoubt: 7,
+  /** Not inserted: the key is taken, perhaps by a document whose key is another. */
+  taken: 8,
 } as const;
 export type Fate = (typeof FATE)[keyof typeof FATE];
 

@@ -5,6 +5,7 @@ import type { OnEvent, OperationContext } from '../../kernel/events.ts';
 import type { Scratch } from '../../kernel/sorted-runs.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { ReportedWarning } from '../../model/report.ts';
+import { hasEmptyKey } from '../../model/shape.ts';
 import { openScratch, type Repository, readMarker } from '../../repository.ts';
 import { proveArchive } from '../verified-reading.ts';
 import { DocumentRecords } from './records.ts';
@@ -37,6 +38,7 @@ export async function proveBackup(
       records?.add(
         hashes,
         () => valueHash(codec, batch, index, shape),
+        hasEmptyKey(batch, index, shape),
         (into, at) => into.writeUInt32BE(batch.block, at),
       ),
     );

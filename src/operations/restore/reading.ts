@@ -85,7 +85,7 @@ async function scanInto(
       const usable = key !== null && collection.addressable(key) ? key : null;
       const writePlace = await addresses.add(usable);
       const hashes = hasher.read(batch, index);
-      await records.add(hashes, () => valueHash(platform.codec, batch, index, scan.shape), writePlace);
+      await records.add(hashes, () => valueHash(platform.codec, batch, index, scan.shape), false, writePlace);
       if (reading.onDocument !== undefined) await reading.onDocument(batch, index, scan.shape, hashes);
     }
     releaseMemory(batch.bytes);

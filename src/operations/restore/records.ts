@@ -27,6 +27,8 @@ export const RECORD = {
 } as const;
 
 export const BY_CONTENT = 1;
+/** Its key is the empty text, under which no server takes it back, and it has no other id. */
+export const NAMELESS = 2;
 
 export class DocumentRecords {
   readonly runs: SortedRuns;
@@ -39,20 +41,25 @@ export class DocumentRecords {
     this.keysLast = keysLast;
   }
 
-  /** @param valueHash of the payload, for documents that are known by their content alone */
+  /**
+   * @param valueHash of the payload, for documents that are known by their content alone
+   * @param emptyKey whether its scan key is the empty text
+   */
   async add(
     hashes: DocumentHashes,
     valueHash: () => string,
+    emptyKey: boolean,
     writePlace: (into: Buffer, at: number) => void,
   ): Promise<void> {
     if (this.runs.full) await this.runs.flush();
     const byContent = !hashes.ownId && !this.keysLast;
     const identity = byContent ? valueHash() : hashes.logicalIdHash;
     const record = this.runs.slot();
-    writeKey(record, RECORD.key, hashes.scanKeyHash);
-    writeKey(record, RECORD.identity, identity);
+    writeKey(record, RECORD.key, hashes.scanKeyHash, hashes.numericKey);
+    writeKey(record, RECORD.identity, identity, !byContent && hashes.numericId);
     record.write(hashes.payloadHash, RECORD.payload, HASH_BYTES, 'latin1');
-    record[RECORD.flags] = byContent ? BY_CONTENT : 0;
+    const nameless = emptyKey && !hashes.ownId && this.keysLast;
+    record[RECORD.flags] = byContent ? BY_CONTENT : nameless ? NAMELESS : 0;
     record.fill(0, RECORD.place, RECORD.width);
     writePlace(record, RECORD.place);
     this.runs.added();
@@ -93,9 +100,20 @@ export class RecordCursor {
   }
 }
 
-/** Writes the hash of a key (latin1) into a record. */
-export function writeKey(record: Buffer, at: number, hash: string): void {
+/**
+ * Writes the hash of a key (latin1) into a record. Its last bit says whether the key is a number: the text "7" and the
+ * number 7 have one hash and may be two documents. Sorted, they are neighbours.
+ */
+export function writeKey(record: Buffer, at: number, hash: string, numeric: boolean): void {
   record.write(hash, at, HASH_BYTES, 'latin1');
+  const last = at + HASH_BYTES - 1;
+  record[last] = (record[last]! & 0xfe) | (numeric ? 1 : 0);
+}
+
+/** True if two keys of records are equal but for what they are: such keys stand in URLs alike. */
+export function sameAddress(a: Buffer, b: Buffer): boolean {
+  const last = HASH_BYTES - 1;
+  return sameBytes(a, 0, b, 0, last) && a[last]! >> 1 === b[last]! >> 1;
 }
 
 export function sameBytes(a: Buffer, aAt: number, b: Buffer, bAt: number, length: number): boolean {

@@ -17,6 +17,8 @@ export interface Written {
   /** Of those created or replaced: sent again because no answer had come and they were not there. */
   resent: number;
   refused: number;
+  /** Not created: the key is taken, perhaps by a document whose key is another. */
+  taken: number;
   inDoubt: number;
   sameBytes: number;
   sameValue: number;
@@ -48,6 +50,7 @@ export async function writeInRounds(
     gone: 0,
     resent: 0,
     refused: 0,
+    taken: 0,
     inDoubt: 0,
     sameBytes: 0,
     sameValue: 0,
@@ -99,6 +102,7 @@ async function writeOnce(
   written.replaced += fates[FATE.replaced]! + after.replacementsFound;
   written.recreated += fates[FATE.recreated]!;
   written.refused += fates[FATE.refused]!;
+  written.taken += fates[FATE.taken]!;
   written.inDoubt += fates[FATE.insertInDoubt]! + fates[FATE.replacementInDoubt]!;
   written.gone += after.gone;
   written.resent += after.resent;

@@ -90,16 +90,16 @@ export class ContentFacts {
   ): Promise<void> {
     if (!this.#wanted.mayHold(hashes.logicalIdHash)) return;
     // hashes are valid until the next document is read
-    const { logicalIdHash, scanKeyHash } = hashes;
+    const { logicalIdHash, scanKeyHash, numericId, numericKey } = hashes;
     const writeName = side === BACKUP ? await this.names.add(scanKeyText(batch, index, shape)) : () => {};
     for (const hash of this.#hashing(this.#codec, batch, index, shape)) {
       if (this.#facts.full) await this.#facts.flush();
       const fact = this.#facts.slot();
       fact.fill(0, FACT.name, FACT.width);
-      writeKey(fact, 0, logicalIdHash);
+      writeKey(fact, 0, logicalIdHash, numericId);
       fact[FACT.side] = side;
       fact.write(hash, FACT.hash, HASH_BYTES, 'latin1');
-      writeKey(fact, FACT.key, scanKeyHash);
+      writeKey(fact, FACT.key, scanKeyHash, numericKey);
       writeName(fact, FACT.name);
       this.#facts.added();
     }
