@@ -9,6 +9,8 @@ const PAGE_BYTES_MAX = 8 << 20;
 const FIRST_LIMIT = 100;
 /** An offset that no collection reaches. */
 export const BEYOND_EVERYTHING = 1_000_000_000;
+/** A document that fails is asked for so often again, once the server has answered something else. */
+const LAST_CHANCES = 2;
 /** More documents than this that cannot be served are a failing server. */
 const UNREADABLE_MAX = 100;
 
@@ -50,7 +52,7 @@ export class PageReader {
     for (;;) {
       const at = { ...query, limit, offset: query.offset + skipped };
       try {
-        return { page: await this.#ask(at), skipped, cut: false };
+        return { page: await this.#ask({ ...at, brief: true }), skipped, cut: false };
       } catch (thrown) {
         if (!mayBeOneDocument(thrown)) throw thrown;
         if (thrown.code === 'SOURCE_TOO_LARGE' && limit > 1) {
@@ -58,7 +60,7 @@ export class PageReader {
           this.limit = Math.min(this.limit, limit);
           continue;
         }
-        const page = await this.#narrow(at, thrown);
+        const page = (await this.#narrow(at)) ?? (await this.#askAgain({ ...at, limit: 1 }, thrown));
         if (page !== null) return { page, skipped, cut: page.spans.count > 0 };
         this.missing.add(`the document at ${placeOf(at)}: ${thrown.message}`);
         if (this.missing.size > UNREADABLE_MAX) throw thrown;
@@ -71,11 +73,11 @@ export class PageReader {
   async holdsOneAt(query: Omit<PageQuery, 'limit'>): Promise<boolean> {
     const one = { ...query, limit: 1 };
     try {
-      return (await this.#ask(one)).spans.count > 0;
+      return (await this.#ask({ ...one, brief: true })).spans.count > 0;
     } catch (thrown) {
       if (!mayBeOneDocument(thrown)) throw thrown;
-      await this.#assertAlive(one, thrown);
-      return true;
+      const page = await this.#askAgain(one, thrown);
+      return page === null || page.spans.count > 0;
     }
   }
 
@@ -89,7 +91,7 @@ export class PageReader {
   }
 
   /** What stands before the document that makes this page fail; null if that document is the first. */
-  async #narrow(query: PageQuery, failure: BackupError): Promise<DocumentBatch | null> {
+  async #narrow(query: PageQuery): Promise<DocumentBatch | null> {
     let good = 0;
     let bad = query.limit;
     let page: DocumentBatch | null = null;
@@ -104,17 +106,27 @@ export class PageReader {
         bad = limit;
       }
     }
-    if (page === null) await this.#assertAlive(query, failure);
     return page;
   }
 
-  /** Throws the failure if the server does not even answer where there is nothing. */
-  async #assertAlive(query: PageQuery, failure: BackupError): Promise<void> {
+  /**
+   * The answer to a query that has failed, after all; null if it keeps failing. Patience is spent where there is
+   * nothing that could spoil an answer: a server that does not answer even there is what fails, and not one document.
+   */
+  async #askAgain(query: PageQuery, failure: BackupError): Promise<DocumentBatch | null> {
     try {
-      await this.#ask({ ...query, limit: 1, offset: BEYOND_EVERYTHING, brief: true });
+      await this.#ask({ ...query, limit: 1, offset: BEYOND_EVERYTHING });
     } catch (thrown) {
       throw mayBeOneDocument(thrown) ? failure : thrown;
     }
+    for (let chance = 0; chance < LAST_CHANCES; chance++) {
+      try {
+        return await this.#ask({ ...query, brief: true });
+      } catch (thrown) {
+        if (!mayBeOneDocument(thrown)) throw thrown;
+      }
+    }
+    return null;
   }
 
   #adaptLimit(page: DocumentBatch, asked: number): void {
