@@ -18,8 +18,11 @@ beforeEach(async () => {
 
 afterEach(() => project[Symbol.asyncDispose]());
 
-/** Runs the program on a terminal of 100 columns; presses `key` once it asks. */
-async function onTerminal(argv: readonly string[], key?: string): Promise<{ code: number; screen: string }> {
+/** Runs the program on a terminal of 100 columns; presses what `answer` gives whenever it asks, by how often it did. */
+async function onTerminal(
+  argv: readonly string[],
+  answer: (question: number) => string = () => 'n',
+): Promise<{ code: number; screen: string }> {
   const program = [process.execPath, ENTRY, ...argv].map((word) => `'${word}'`).join(' ');
   const child = spawn('script', ['-qefc', `stty cols 100 rows 30; ${program}`, '/dev/null'], {
     env: { ...project.env, TERM: 'xterm' },
@@ -27,11 +30,12 @@ async function onTerminal(argv: readonly string[], key?: string): Promise<{ code
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   let screen = '';
-  let pressed = false;
+  let asked = 0;
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     screen += text;
-    if (key !== undefined && !pressed && /replace \d+ documents[^?]*\?/.test(screen)) {
-      pressed = true;
+    const questions = new Set(screen.match(/replace \d+ documents in [^?]*\?/g) ?? []);
+    if (questions.size > asked) {
+      const key = answer(++asked);
       setTimeout(() => child.stdin.write(key), 100);
     }
   });
@@ -54,7 +58,7 @@ describe.runIf(hasScript)('on a terminal', () => {
 
   it('a restore shows its plan and asks; no is no', async () => {
     const writes = project.sandbox.writes;
-    const { code, screen } = await onTerminal(['restore', users], 'n');
+    const { code, screen } = await onTerminal(['restore', users], () => 'n');
     expect(screen).toContain('30  to create');
     expect(screen).toContain('Create 30 and replace 1 documents in users on');
     expect(screen).toContain('the restore was not confirmed');
@@ -63,15 +67,31 @@ describe.runIf(hasScript)('on a terminal', () => {
   });
 
   it('yes is yes, once for several collections', async () => {
-    const { code, screen } = await onTerminal(['restore', '--all'], 'y');
+    const { code, screen } = await onTerminal(['restore', '--all'], () => 'y');
     expect(screen).toContain('Restored, read back and compared');
     expect(code).toBe(0);
     expect(project.sandbox.documentCount('users')).toBe(250);
   });
 
+  it.each([
+    ['y', 0, 250],
+    ['n', 3, 219],
+  ])('a plan that changed after the question is asked for again: %s', async (second, exit, documents) => {
+    await runCommandLine(['backup', '--collections', 'events'], { env: project.env, cwd: project.home });
+    const { code, screen } = await onTerminal(['restore', '--all'], (question) => {
+      if (question === 1) project.sandbox.delete('users', 'u60');
+      return question === 1 ? 'y' : second;
+    });
+    expect(screen).toContain('Create 30 and replace 1 documents in 2 collections');
+    expect(screen).toContain('The plan for users is not the one you agreed to.');
+    expect(screen).toContain('Create 31 and replace 1 documents in users on');
+    expect(code).toBe(exit);
+    expect(project.sandbox.documentCount('users')).toBe(documents);
+  });
+
   it('Ctrl-C at the question is an interruption', async () => {
     const writes = project.sandbox.writes;
-    expect((await onTerminal(['restore', users], '\x03')).code).toBe(130);
+    expect((await onTerminal(['restore', users], () => '\x03')).code).toBe(130);
     expect(project.sandbox.writes).toBe(writes);
   });
 

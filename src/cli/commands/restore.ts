@@ -41,7 +41,7 @@ export function defineRestore(program: Command, run: Run): void {
     const flags = self.optsWithGlobals<RestoreFlags & Record<string, unknown>>();
     return run('restore', flags, async (invocation) => {
       refuseContradictions(id, flags, invocation);
-      const { restore } = await import('../restore.ts');
+      const { restore } = await import('../restore-dialogue.ts');
       return await restore(invocation, id === undefined ? null : backupIdArgument(id), flags);
     });
   });

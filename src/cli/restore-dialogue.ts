@@ -1,5 +1,12 @@
 import { BackupError, combinedExit, toBackupError } from '../kernel/errors.ts';
-import { type ListedBackup, type ReportedError, type RestoreReport, reportError } from '../model/report.ts';
+import { printable } from '../kernel/printable.ts';
+import {
+  type ListedBackup,
+  type ReportedError,
+  type RestoreCounts,
+  type RestoreReport,
+  reportError,
+} from '../model/report.ts';
 import { list } from '../operations/list.ts';
 import { applyRestore, planRestore, type RestorePlan, validateBackup } from '../operations/restore.ts';
 import type { Invocation } from './invocation.ts';
@@ -8,7 +15,7 @@ import { planLines, planQuestion, restoreHeader, restoreReportLines } from './ou
 import { restoreSummary } from './output/summary.ts';
 import type { RestoreFlags } from './restore-flags.ts';
 
-/** The work of the command `restore`, loaded when it is given. */
+/** The work of the command `restore`, loaded when it is given: shows plans, asks, carries out, reports. */
 export async function restore(invocation: Invocation, backupId: string | null, flags: RestoreFlags) {
   const { output, context } = invocation;
   const failures: BackupError[] = [];
@@ -23,11 +30,12 @@ export async function restore(invocation: Invocation, backupId: string | null, f
   output.say(
     restoreHeader(ids, { validateOnly: flags.validateOnly === true, dryRun: flags.dryRun === true }),
   );
-  if (ids.length > 1 && mustAsk(invocation, flags)) await askForAll(invocation, ids, flags);
+  const agreed =
+    ids.length > 1 && mustAsk(invocation, flags) ? await askForAll(invocation, ids, flags) : null;
   const reports: RestoreReport[] = [];
   for (const id of ids) {
     try {
-      const report = await restoreOne(invocation, id, flags, ids.length === 1);
+      const report = await restoreOne(invocation, id, flags, agreed);
       output.say(restoreReportLines(report, output));
       if (output.quiet) complainAbout(invocation, report.errors);
       reports.push(report);
@@ -43,7 +51,7 @@ async function restoreOne(
   invocation: Invocation,
   backupId: string,
   flags: RestoreFlags,
-  only: boolean,
+  agreed: AgreedPlans | null,
 ): Promise<RestoreReport> {
   const { session, output, context } = invocation;
   if (flags.validateOnly === true) {
@@ -53,7 +61,13 @@ async function restoreOne(
   try {
     if (flags.dryRun === true) return plan.report;
     output.say(planLines(plan.report));
-    if (only && mustAsk(invocation, flags)) await agree(invocation, [plan.report]);
+    if (mustAsk(invocation, flags) && !isAgreed(plan.report, agreed)) {
+      if (agreed !== null)
+        output.say([
+          `The plan for ${printable(plan.report.target_collection)} is not the one you agreed to.`,
+        ]);
+      await agree(invocation, [plan.report]);
+    }
     return await applyRestore(plan, context);
   } finally {
     await plan.close();
@@ -75,9 +89,13 @@ async function planOne(
 
 /**
  * Shows all plans before one question. They are made again one by one when they are carried out: holding all of
- * them would take memory that grows with the number of collections.
+ * them would take memory that grows with the number of collections. What was agreed to is compared then.
  */
-async function askForAll(invocation: Invocation, ids: readonly string[], flags: RestoreFlags): Promise<void> {
+async function askForAll(
+  invocation: Invocation,
+  ids: readonly string[],
+  flags: RestoreFlags,
+): Promise<AgreedPlans> {
   const reports: RestoreReport[] = [];
   for (const id of ids) {
     try {
@@ -92,6 +110,16 @@ async function askForAll(invocation: Invocation, ids: readonly string[], flags: 
     }
   }
   if (reports.length > 0) await agree(invocation, reports);
+  return new Map(reports.map(({ backup_id, counts }) => [backup_id, counts]));
+}
+
+/** What a person agreed to, by backup id. */
+type AgreedPlans = ReadonlyMap<string, RestoreCounts>;
+
+/** Whether this is the plan that was shown before the question for all, as far as it writes. */
+function isAgreed({ backup_id, counts }: RestoreReport, agreed: AgreedPlans | null): boolean {
+  const shown = agreed?.get(backup_id);
+  return shown !== undefined && shown.created === counts.created && shown.replaced === counts.replaced;
 }
 
 function mustAsk({ ask }: Invocation, flags: RestoreFlags): boolean {
@@ -101,7 +129,10 @@ function mustAsk({ ask }: Invocation, flags: RestoreFlags): boolean {
 async function agree({ ask }: Invocation, reports: readonly RestoreReport[]): Promise<void> {
   const writes = reports.some(({ counts }) => counts.created + counts.replaced > 0);
   if (!writes || (await ask!(planQuestion(reports)))) return;
-  throw new BackupError('RESTORE_REFUSED', 'the restore was not confirmed', { kept: 'Nothing was written.' });
+  const [only, ...others] = reports;
+  throw new BackupError('RESTORE_REFUSED', 'the restore was not confirmed', {
+    kept: others.length > 0 ? 'Nothing was written.' : `Nothing was written to ${only!.target_collection}.`,
+  });
 }
 
 /** The newest good backup of every collection asked for; one that has none is a failure of its own. */
