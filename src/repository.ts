@@ -2,6 +2,7 @@ import { MARKER_KEY } from './archive/layout.ts';
 import { BackupError } from './kernel/errors.ts';
 import type { Platform } from './kernel/platform.ts';
 import { randomHex } from './kernel/random.ts';
+import { openScratchIn } from './kernel/scratch.ts';
 import type { Scratch } from './kernel/sorted-runs.ts';
 import { encodeMarker, FORMAT, type Marker, parseMarker, RECORD_BYTES_MAX } from './model/manifest.ts';
 import { formatInstant } from './model/time.ts';
@@ -20,11 +21,9 @@ export function openRepository(platform: Platform, store: Store, stateDirectory:
   return { platform, store, stateDirectory };
 }
 
-/** Where sorted runs go that do not fit in memory. */
-export async function openScratch(repository: Repository): Promise<Scratch> {
-  const { files } = repository.platform;
-  await files.makeDirectory(repository.stateDirectory, 0o700);
-  return { files, directory: repository.stateDirectory };
+/** Room in the state directory for what does not fit in memory. Throws STATE_FAILED. */
+export async function openScratch({ platform, stateDirectory }: Repository): Promise<Scratch> {
+  return await openScratchIn(platform.files, stateDirectory);
 }
 
 /** Null if the store has no marker. Throws MARKER_DAMAGED, FORMAT_UNKNOWN. */
@@ -76,7 +75,26 @@ async function writeMarker(
     created_at: formatInstant(platform.clock.now()),
     source: { host: source.host, project: source.project },
   });
-  await store.put(MARKER_KEY, onePiece(bytes), signal);
+  try {
+    await store.put(MARKER_KEY, onePiece(bytes), signal);
+  } catch (thrown) {
+    if (!(thrown instanceof BackupError && thrown.code === 'STORE_EXISTS')) throw thrown;
+    // another run has claimed the store since we looked
+    await (await claimStore(repository, source, false, signal))();
+    return;
+  }
+  const returned = await readObject(store, MARKER_KEY, bytes.length, signal);
+  if (returned.equals(bytes)) return;
+  await store.remove(MARKER_KEY).catch(() => {}); // what is left of it is refused by the next run
+  throw new BackupError(
+    'STORE_DAMAGED',
+    `${store.label} does not give back ${MARKER_KEY} as it was written`,
+    {
+      object: MARKER_KEY,
+      kept: 'No backup was made.',
+      cure: 'Check the disk or the storage service, then run the backup again, or point --store elsewhere.',
+    },
+  );
 }
 
 async function holdsAnything(store: Store, signal?: AbortSignal): Promise<boolean> {

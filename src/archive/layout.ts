@@ -4,7 +4,7 @@ import type { Compression } from '../kernel/codec.ts';
 export const MARKER_KEY = 'repository.json';
 export const MANIFEST_PREFIX = 'manifests/';
 export const ARCHIVE_PREFIX = 'backups/';
-const INDEX_PREFIX = 'indexes/';
+export const INDEX_PREFIX = 'indexes/';
 
 export function manifestKey(backupId: string): string {
   return `${MANIFEST_PREFIX}${backupId}.json`;
@@ -27,6 +27,11 @@ export function backupIdOfManifestKey(key: string): string | null {
   return key.startsWith(MANIFEST_PREFIX) && key.endsWith('.json')
     ? key.slice(MANIFEST_PREFIX.length, -'.json'.length)
     : null;
+}
+
+/** The backup id that a key under `indexes/` stands for; null if it is no index's key. */
+export function backupIdOfIndexKey(key: string): string | null {
+  return key.startsWith(INDEX_PREFIX) ? key.slice(INDEX_PREFIX.length) : null;
 }
 
 /** The backup id that a key under `backups/` stands for; null if it is no archive's key. */

@@ -3,12 +3,15 @@ import {
   archiveFileName,
   archiveKey,
   backupIdOfArchiveKey,
+  backupIdOfIndexKey,
   backupIdOfManifestKey,
+  INDEX_PREFIX,
   MANIFEST_PREFIX,
   manifestKey,
 } from '../archive/layout.ts';
 import { BackupError, toBackupError } from '../kernel/errors.ts';
 import type { Platform } from '../kernel/platform.ts';
+import { runWorkers } from '../kernel/workers.ts';
 import {
   type BackupIdParts,
   type BackupType,
@@ -30,11 +33,15 @@ export interface Catalog {
   readonly backups: readonly Manifest[];
   /** Manifests that exist but cannot be read or trusted. */
   readonly damaged: readonly { readonly backupId: string; readonly error: BackupError }[];
-  /** Backup ids of archives without a manifest: interrupted runs, or runs at work right now. */
+  /** Backup ids of archives and indexes without a manifest: interrupted runs, or runs at work right now. */
   readonly unfinished: readonly string[];
 }
 
 const READS_AT_ONCE = 8;
+const DATA_OBJECTS = [
+  [ARCHIVE_PREFIX, backupIdOfArchiveKey],
+  [INDEX_PREFIX, backupIdOfIndexKey],
+] as const;
 
 /** Reads all manifests. Throws where the store cannot be listed; a manifest that fails is reported, never dropped. */
 export async function readCatalog(home: CatalogHome, signal?: AbortSignal): Promise<Catalog> {
@@ -45,10 +52,12 @@ export async function readCatalog(home: CatalogHome, signal?: AbortSignal): Prom
     if (id !== null) ids.push(id);
   }
   const known = new Set(ids);
-  const unfinished: string[] = [];
-  for await (const { key } of store.list(ARCHIVE_PREFIX, signal)) {
-    const id = backupIdOfArchiveKey(key);
-    if (id !== null && !known.has(id)) unfinished.push(id);
+  const unfinished = new Set<string>();
+  for (const [prefix, backupIdOf] of DATA_OBJECTS) {
+    for await (const { key } of store.list(prefix, signal)) {
+      const id = backupIdOf(key);
+      if (id !== null && !known.has(id)) unfinished.add(id);
+    }
   }
   const backups: Manifest[] = [];
   const damaged: { backupId: string; error: BackupError }[] = [];
@@ -63,10 +72,10 @@ export async function readCatalog(home: CatalogHome, signal?: AbortSignal): Prom
       }
     }
   };
-  await Promise.all(Array.from({ length: READS_AT_ONCE }, readNext));
+  await runWorkers(READS_AT_ONCE, readNext);
   backups.sort(newestFirst);
   damaged.sort((a, b) => (a.backupId < b.backupId ? -1 : 1));
-  return { backups, damaged, unfinished: unfinished.sort() };
+  return { backups, damaged, unfinished: [...unfinished].sort() };
 }
 
 /** Throws BACKUP_MISSING, MANIFEST_DAMAGED, FORMAT_UNKNOWN or a store's error. */

@@ -14,6 +14,7 @@ interface CodeFacts {
 export const ERROR_CODES = {
   INTERNAL: { exit: 1, meaning: 'a defect of the tool itself' },
   FORMAT_UNKNOWN: { exit: 1, meaning: 'written by a newer version of the format than this tool reads' },
+  STATE_FAILED: { exit: 1, meaning: 'the local state directory cannot be used' },
   USAGE_INVALID: { exit: 2, meaning: 'the command line cannot be understood' },
   CONFIG_INVALID: { exit: 2, meaning: 'a configured value is missing or cannot be used' },
   SOURCE_COLLECTION_UNKNOWN: { exit: 3, meaning: 'a collection that no list knows and that holds nothing' },

@@ -1,10 +1,10 @@
-import type { Files, TemporaryFile } from './files.ts';
+import type { TemporaryFile } from './files.ts';
 import { releaseMemory } from './memory.ts';
 
-/** Where runs go that do not fit in memory. */
+/** Where goes what does not fit in memory. */
 export interface Scratch {
-  readonly files: Files;
-  readonly directory: string;
+  /** An empty file without a name; throws STATE_FAILED, and so does all that is done with it. */
+  openTemporary(): Promise<TemporaryFile>;
 }
 
 const BUFFERED_RECORDS_MIN = 1024;
@@ -59,7 +59,7 @@ export class SortedRuns {
 
   async flush(): Promise<void> {
     if (this.#buffered === 0) return;
-    this.#file ??= await this.#scratch.files.openTemporary(this.#scratch.directory);
+    this.#file ??= await this.#scratch.openTemporary();
     const sorted = this.#sortedBuffer();
     const start = this.#runStarts.at(-1)!;
     await this.#file.write(sorted, start);

@@ -3,6 +3,7 @@ import type { Compression } from '../kernel/codec.ts';
 import { BackupError, combinedExit, toBackupError } from '../kernel/errors.ts';
 import type { OperationContext, OperationEvent } from '../kernel/events.ts';
 import { randomHex } from '../kernel/random.ts';
+import { runWorkers } from '../kernel/workers.ts';
 import { compactTime } from '../model/backup-id.ts';
 import { FOURTEEN_COLLECTIONS, MIRROR_COLLECTION } from '../model/collections.ts';
 import type { Manifest } from '../model/manifest.ts';
@@ -133,9 +134,7 @@ export async function backup(
       results.push(result);
     }
   };
-  await Promise.all(
-    Array.from({ length: Math.max(1, Math.min(request.concurrency, COLLECTIONS_AT_ONCE_MAX)) }, backUpNext),
-  );
+  await runWorkers(Math.max(1, Math.min(request.concurrency, COLLECTIONS_AT_ONCE_MAX)), backUpNext);
 
   results.sort((a, b) => order(candidates, a) - order(candidates, b));
   const errors = results.flatMap((result) => errorsOf(result));

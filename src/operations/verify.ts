@@ -64,7 +64,8 @@ export async function verify(
     context.onEvent?.({ type: 'object:finished', object: manifest.backup_id, outcome: result.outcome });
     results.push(result);
   }
-  if (wanted === null) errors.push(...(await markerErrors(repository, context.signal)));
+  const marker = wanted === null ? await markerErrors(repository, context.signal) : [];
+  errors.push(...marker);
   const nothing =
     wanted === null && results.length === 0 ? nothingToVerify(repository, catalog.unfinished.length) : null;
   if (nothing !== null) errors.push(nothing);
@@ -75,9 +76,9 @@ export async function verify(
   const exits = results.map((result) =>
     result.errors.length === 0 ? 0 : combinedExit(result.errors.map(exitOf)),
   );
+  exits.push(...marker.map(exitOf));
   if (nothing !== null) exits.push(exitOf(nothing));
-  const exit =
-    exits.includes(4) || errors.some(({ code }) => code === 'MARKER_DAMAGED') ? 4 : combinedExit(exits);
+  const exit = exits.includes(4) ? 4 : combinedExit(exits);
   return {
     operation: 'verify',
     level: request.level,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { constants, type Dirent, type Stats } from 'node:fs';
 import * as fs from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { FileKind, FileReader, Files, FileWriter, TemporaryFile } from '../kernel/files.ts';
 
 export const localFiles: Files = {
@@ -26,7 +26,7 @@ export const localFiles: Files = {
   },
 
   async makeDirectory(path, mode) {
-    await fs.mkdir(path, { recursive: true, mode });
+    await makeDirectory(path, mode);
   },
 
   async create(path, mode) {
@@ -124,6 +124,20 @@ class LocalTemporaryFile implements TemporaryFile {
   }
   close(): Promise<void> {
     return this.#handle.close();
+  }
+}
+
+/** Node's recursive mkdir never ends where a directory that exists takes no names, as /proc. */
+async function makeDirectory(path: string, mode: number): Promise<void> {
+  try {
+    await fs.mkdir(path, { mode });
+  } catch (error) {
+    if (isCode(error, 'EEXIST') && (await fs.stat(path)).isDirectory()) return;
+    if (!isCode(error, 'ENOENT') || path === dirname(path)) throw error;
+    await makeDirectory(dirname(path), mode);
+    await fs.mkdir(path, { mode }).catch((again: unknown) => {
+      if (!isCode(again, 'EEXIST')) throw again;
+    });
   }
 }
 

@@ -211,6 +211,13 @@ export class SandboxCore {
     }
   }
 
+  /** One document's payload; undefined if there is none with this key. */
+  payload(collection: string, key: string): Buffer | undefined {
+    const found = this.#database.collection(collection);
+    const data = found && this.#database.find(found, key)?.data;
+    return data && Buffer.from(data.buffer, data.byteOffset, data.length);
+  }
+
   documentCount(collection: string): number {
     return this.#database.collection(collection)?.documentCount ?? 0;
   }

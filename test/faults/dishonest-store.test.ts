@@ -155,3 +155,15 @@ it('without the read-back, a lie is found by verify', async () => {
   expect(verified.exit_code).toBe(4);
   expect(verified.errors).toMatchObject([{ code: 'ARCHIVE_DAMAGED', object: report.backups[0]!.backup_id }]);
 });
+
+it.each(LIES.filter((lie) => lie !== 'stores another object'))(
+  'a store that, of its marker, %s: exit 7, and the next run needs nothing cleaned up',
+  async (lie) => {
+    objects = new Map();
+    const store = dishonestStore(memoryStore(objects), { lie, prefix: 'repository.json', nth: 1 });
+    const report = await run(store, { collections: ['users'] });
+    expect(report).toMatchObject({ exit_code: 7, backups: [{ outcome: 'failed', backup_id: null }] });
+    expect([...objects.keys()]).toEqual([]);
+    expect(await run(memoryStore(objects), { collections: ['users'] })).toMatchObject({ exit_code: 0 });
+  },
+);

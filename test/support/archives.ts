@@ -5,12 +5,13 @@ import type { Block } from '../../src/archive/index-file.ts';
 import { ArchiveReader, type BlockBatch, type ReadLimits } from '../../src/archive/reader.ts';
 import { ArchiveWriter } from '../../src/archive/writer.ts';
 import { DocumentScanner } from '../../src/kernel/json/document-scanner.ts';
+import { openScratchIn } from '../../src/kernel/scratch.ts';
 import type { Scratch } from '../../src/kernel/sorted-runs.ts';
 import { type DocumentBatch, MEMBERS } from '../../src/model/document.ts';
 import { localFiles } from '../../src/platform/local-files.ts';
 import { zlibCodec } from '../../src/platform/zlib-codec.ts';
 
-export const SCRATCH: Scratch = { files: localFiles, directory: tmpdir() };
+export const SCRATCH: Scratch = await openScratchIn(localFiles, tmpdir());
 
 export const HEADER: ArchiveHeader = {
   backupId: 'users_full_20250109_143000',

@@ -1,4 +1,5 @@
 import { BackupError } from '../../src/kernel/errors.ts';
+import { openScratchIn } from '../../src/kernel/scratch.ts';
 import type { Scratch } from '../../src/kernel/sorted-runs.ts';
 import type { DocumentBatch } from '../../src/model/document.ts';
 import { createPlatform } from '../../src/platform/platform.ts';
@@ -42,7 +43,7 @@ export async function runSchedule(
 ): Promise<Outcome> {
   const server = new ScheduleServer(settings);
   const { documents } = server;
-  const scratch = { files, directory };
+  const scratch = await openScratchIn(files, directory);
   let texts: string[] = [];
   let finding: Finding | 'restart' | null = null;
   let error: unknown = null;

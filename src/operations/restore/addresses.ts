@@ -50,7 +50,7 @@ export class Addresses {
   }
 
   async #flush(): Promise<void> {
-    this.#file ??= await this.#scratch.files.openTemporary(this.#scratch.directory);
+    this.#file ??= await this.#scratch.openTemporary();
     await this.#file.write(Buffer.from(this.#buffer.subarray(0, this.#buffered)), this.#flushed);
     this.#flushed += this.#buffered;
     this.#buffered = 0;

@@ -48,7 +48,7 @@ export class SeenKeys {
   }
 
   async #spill(): Promise<void> {
-    this.#file ??= await this.#scratch.files.openTemporary(this.#scratch.directory);
+    this.#file ??= await this.#scratch.openTemporary();
     const unsorted = Buffer.allocUnsafeSlow(this.#recent.size * KEY_BYTES);
     let at = 0;
     for (const key of this.#recent) at += unsorted.write(key, at, KEY_BYTES, 'latin1');

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { encodeManifest, parseManifest } from '../../../src/model/manifest.ts';
 import { proveArchive } from '../../../src/operations/verified-reading.ts';
@@ -26,7 +27,7 @@ async function prove(header: Partial<typeof HEADER>, documents: readonly string[
     content_digest: totals.contentDigest,
   });
   const store = memoryStore(new Map([[MANIFEST_FIELDS.object_path as string, archive.stored]]));
-  const repository = openRepository(testPlatform(), store, SCRATCH.directory);
+  const repository = openRepository(testPlatform(), store, tmpdir());
   return await proveArchive(repository, SCRATCH, parseManifest(zlibCodec, manifest, BACKUP_ID), () => {});
 }
 

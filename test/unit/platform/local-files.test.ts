@@ -41,6 +41,16 @@ describe('local files', () => {
     await expect(files.list(at('none'))).rejects.toEqual(code('ENOENT'));
   });
 
+  it.each(['/proc/nope', '/proc/nope/deeper'])('cannot be made in %s, and that is said', async (path) => {
+    await expect(files.makeDirectory(path, 0o700)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('cannot be made below a file', async () => {
+    await (await files.create(at('file'), 0o600)).close();
+    await expect(files.makeDirectory(at('file'), 0o700)).rejects.toMatchObject({ code: 'EEXIST' });
+    await expect(files.makeDirectory(at('file/below'), 0o700)).rejects.toMatchObject({ code: 'ENOTDIR' });
+  });
+
   it('creates only what is not there yet, not even behind a link', async () => {
     const writer = await files.create(at('new'), 0o600);
     await writer.write(Buffer.from('one '));

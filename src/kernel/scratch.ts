@@ -1,0 +1,37 @@
+import { BackupError } from './errors.ts';
+import type { Files, TemporaryFile } from './files.ts';
+import type { Scratch } from './sorted-runs.ts';
+
+/** Temporary files in a directory, which is made where it is not there; failures of the disk are STATE_FAILED. */
+export async function openScratchIn(files: Files, directory: string): Promise<Scratch> {
+  const attempt = async <Result>(action: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await action();
+    } catch (thrown) {
+      throw stateError(thrown, directory);
+    }
+  };
+  await attempt(() => files.makeDirectory(directory, 0o700));
+  return {
+    async openTemporary(): Promise<TemporaryFile> {
+      const file = await attempt(() => files.openTemporary(directory));
+      return {
+        write: (bytes, offset) => attempt(() => file.write(bytes, offset)),
+        read: (into, offset) => attempt(() => file.read(into, offset)),
+        close: () => attempt(() => file.close()),
+      };
+    },
+  };
+}
+
+function stateError(thrown: unknown, directory: string): unknown {
+  const errno = (thrown as NodeJS.ErrnoException | null)?.code;
+  if (thrown instanceof BackupError || typeof errno !== 'string' || !/^E[A-Z0-9]+$/.test(errno))
+    return thrown;
+  return new BackupError('STATE_FAILED', `cannot use the state directory ${directory}: ${errno}`, {
+    object: directory,
+    kept: 'Backups in the store are untouched.',
+    cure: 'Free space there or make it writable, or point --state-dir to another directory.',
+    cause: thrown,
+  });
+}
