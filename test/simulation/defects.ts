@@ -1,0 +1,1 @@
+export function plantDefect(_name: string): void {}

@@ -1,0 +1,114 @@
+import type { Dice } from '../../src/sandbox/dice.ts';
+
+/**
+ * What can befall a call at a port.
+ *
+ * - `dies before`, `dies after`: the process is gone, without or with the call's effect
+ * - `fails before`, `fails after`: the call answers with a failure, without or with its effect
+ * - `freezes`: the process stands still for a time, then goes on as if nothing had been
+ * - `stopped`: the process is asked to end (SIGTERM)
+ * - `torn`: half of the bytes are written, then it fails
+ * - `lies`: other bytes are written, or read, and success is answered
+ * - `unreachable`, `lost before`, `lost after`, `silent before`, `silent after`: no answer comes, at once or after the time allowed
+ * - `429`, `html`, `empty`, `shortened`: an answer comes, and it is not the one that was asked for
+ */
+export type FaultKind =
+  | 'dies before'
+  | 'dies after'
+  | 'fails before'
+  | 'fails after'
+  | 'freezes'
+  | 'stopped'
+  | 'torn'
+  | 'lies'
+  | 'unreachable'
+  | 'lost before'
+  | 'lost after'
+  | 'silent before'
+  | 'silent after'
+  | '429'
+  | 'html'
+  | 'empty'
+  | 'shortened';
+
+const ANY = ['dies before', 'dies after', 'freezes', 'stopped'] as const;
+const FILE = [...ANY, 'fails before', 'fails after'] as const;
+const HTTP = [
+  ...FILE,
+  'unreachable',
+  'lost before',
+  'lost after',
+  'silent before',
+  'silent after',
+  '429',
+  'html',
+  'empty',
+  'shortened',
+] as const;
+
+/** Every port method that a tool calls, and what may befall it. */
+export const PORT_METHODS: Readonly<Record<string, readonly FaultKind[]>> = {
+  'files.stat': FILE,
+  'files.list': FILE,
+  'files.makeDirectory': FILE,
+  'files.create': FILE,
+  'files.open': FILE,
+  'files.openTemporary': FILE,
+  'files.link': FILE,
+  'files.remove': FILE,
+  'files.rename': FILE,
+  'files.syncDirectory': FILE,
+  'writer.write': [...FILE, 'torn', 'lies'],
+  'writer.sync': FILE,
+  'writer.close': FILE,
+  'reader.read': [...FILE, 'lies'],
+  'reader.close': FILE,
+  'temporary.write': [...FILE, 'torn'],
+  'temporary.read': FILE,
+  'temporary.close': FILE,
+  'http.GET': HTTP,
+  'http.POST': HTTP,
+  'http.PUT': HTTP,
+};
+
+export interface PortCall {
+  /** One of PORT_METHODS. */
+  readonly method: string;
+  /** Number of this call in its process, from 1. */
+  readonly number: number;
+}
+
+/** Decides what befalls a call. */
+export interface Faults {
+  draw(call: PortCall): FaultKind | null;
+}
+
+export const NO_FAULTS: Faults = { draw: () => null };
+
+/** One fault at one call. */
+export function oneFault(number: number, kind: FaultKind): Faults {
+  return {
+    draw: (call) => (call.number === number && PORT_METHODS[call.method]!.includes(kind) ? kind : null),
+  };
+}
+
+/** Each kind that is on befalls calls with its own chance. */
+export class RandomFaults implements Faults {
+  readonly #dice: Dice;
+  readonly #rates: ReadonlyMap<FaultKind, number>;
+
+  constructor(dice: Dice, rates: ReadonlyMap<FaultKind, number>) {
+    this.#dice = dice;
+    this.#rates = rates;
+  }
+
+  draw({ method }: PortCall): FaultKind | null {
+    for (const [kind, rate] of this.#rates) {
+      if (PORT_METHODS[method]!.includes(kind) && this.#dice.chance(rate)) return kind;
+    }
+    return null;
+  }
+}
+
+/** Which port methods exist twice is a matter of spelling: all kinds there are, each once. */
+export const FAULT_KINDS: readonly FaultKind[] = [...new Set(Object.values(PORT_METHODS).flat())];

@@ -1,0 +1,22 @@
+import { backupDryRun, backupOperation } from './operations/backup.ts';
+import { damageOperation, disasterOperation, mendOperation, pauseOperation } from './operations/events.ts';
+import { listOperation, showOperation } from './operations/list.ts';
+import type { Operation } from './operations/operation.ts';
+import { restoreDryRun, restoreOperation, validateOperation } from './operations/restore.ts';
+import { verifyOperation } from './operations/verify.ts';
+
+/** Everything that is done in a world. */
+export const OPERATIONS: readonly Operation[] = [
+  backupOperation,
+  backupDryRun,
+  verifyOperation,
+  listOperation,
+  showOperation,
+  restoreOperation,
+  restoreDryRun,
+  validateOperation,
+  damageOperation,
+  mendOperation,
+  disasterOperation,
+  pauseOperation,
+];

@@ -1,0 +1,52 @@
+import { STORE } from '../attempt.ts';
+import { DAMAGE_KINDS } from '../damage.ts';
+import type { Operation } from './operation.ts';
+
+/** Objects of the store decay, disappear or change places while nobody looks. */
+export const damageOperation: Operation = {
+  name: 'damage at rest',
+  weight: 1,
+  concurrent: false,
+  async run(world) {
+    const { dice, disk, damage } = world;
+    const keys = [...disk.filesBelow(STORE)]
+      .map(([path]) => path.slice(STORE.length + 1))
+      .filter((key) => !key.startsWith('.partial/'));
+    if (keys.length > 0) damage.inflict(dice.pick(DAMAGE_KINDS), dice.pick(keys), dice);
+    return [];
+  },
+};
+
+/** Somebody had a copy of what was damaged. */
+export const mendOperation: Operation = {
+  name: 'damage is mended',
+  weight: 1,
+  concurrent: false,
+  async run({ dice, damage }) {
+    if (damage.keys.length > 0) damage.mend(dice.pick(damage.keys));
+    return [];
+  },
+};
+
+/** A collection is emptied by mistake: what restores are for. */
+export const disasterOperation: Operation = {
+  name: 'disaster',
+  weight: 1,
+  concurrent: false,
+  async run({ dice, server, settings, actsAs }) {
+    actsAs('an unlucky person', () => server.wipe(dice.pick(settings.collections)));
+    return [];
+  },
+};
+
+/** Nothing happens for a while. */
+export const pauseOperation: Operation = {
+  name: 'pause',
+  weight: 1,
+  concurrent: false,
+  async run({ dice, scheduler }) {
+    const actor = { name: 'nobody', frozenUntil: 0 };
+    await scheduler.sleep(actor, dice.pick([1_000, 60_000, 3_600_000, 86_400_000, 30 * 86_400_000]));
+    return [];
+  },
+};

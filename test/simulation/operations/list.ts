@@ -1,0 +1,49 @@
+import { list, show } from '../../../src/operations/list.ts';
+import { Violation } from '../attempt.ts';
+import type { Operation } from './operation.ts';
+
+export const listOperation: Operation = {
+  name: 'list',
+  weight: 1,
+  concurrent: true,
+  async run(world) {
+    const before = world.observer.visible;
+    const attempt = await world.attempt(world.drawFaults(), ({ repository, signal }) =>
+      list(repository, {}, { signal }),
+    );
+    world.assertServerUntouched(attempt);
+    const { report, suffered } = attempt;
+    if (report === null) return [attempt];
+    const listed = new Set(report.backups.map(({ manifest }) => manifest.backup_id));
+    const named = JSON.stringify(report.errors);
+    const damaged = world.observer.damaged;
+    for (const id of before) {
+      const isDamaged = damaged.has(`manifests/${id}.json`);
+      if (!listed.has(id) && !named.includes(id)) throw new Violation(`list keeps silent about ${id}`);
+      if (isDamaged && listed.has(id)) throw new Violation(`list shows ${id}, whose manifest is damaged`);
+      if (!isDamaged && !listed.has(id) && suffered.size === 0) throw new Violation(`list refuses ${id}`);
+    }
+    return [attempt];
+  },
+};
+
+export const showOperation: Operation = {
+  name: 'show',
+  weight: 1,
+  concurrent: true,
+  async run(world) {
+    const id = world.pickBackup();
+    if (id === null) return [];
+    const attempt = await world.attempt(world.drawFaults(), ({ repository, signal }) =>
+      show(repository, id, { signal }),
+    );
+    world.assertServerUntouched(attempt);
+    const { report, suffered } = attempt;
+    const isDamaged = world.observer.damaged.has(`manifests/${id}.json`);
+    if (report !== null && (isDamaged || report.manifest.backup_id !== id)) {
+      throw new Violation(`show takes the damaged manifest of ${id} for good`);
+    }
+    if (report === null && !isDamaged && suffered.size === 0) throw new Violation(`show refuses ${id}`);
+    return [attempt];
+  },
+};

@@ -1,0 +1,81 @@
+import { Dice } from '../../src/sandbox/dice.ts';
+import { FAULT_KINDS, type FaultKind } from './faults.ts';
+
+/** Everything that a world is made of; all of it follows from the seed. */
+export interface WorldSettings {
+  readonly seed: number;
+  readonly dialect: 'A' | 'B';
+  readonly shape: 'id_data' | 'flat';
+  readonly rowOrder: 'newest' | 'oldest' | 'none';
+  /** The server lists its tables. */
+  readonly listsTables: boolean;
+  /** Longest answer, whatever was asked for; 0: as asked. */
+  readonly pageClamp: number;
+  readonly shuffleTies: boolean;
+  readonly latencyMs: number;
+  readonly collections: readonly string[];
+  /** Documents at the beginning, in each collection. */
+  readonly documents: number;
+  readonly compression: 'gzip' | 'zstd';
+  /** Collections that a backup reads at a time. */
+  readonly concurrency: number;
+  /** Mean milliseconds between two writes of somebody else; 0: nobody else writes. */
+  readonly writeEveryMs: number;
+  /** Operations in a world's life. */
+  readonly rounds: number;
+  /** Share of rounds in which two processes are at work at the same time. */
+  readonly together: number;
+  /** Chance of each kind of fault at a call; a kind that is not there never comes. */
+  readonly faults: ReadonlyMap<FaultKind, number>;
+  /** Share of rounds in which a process suffers faults at all. */
+  readonly faultyRounds: number;
+  /** Chance that the death of a process is a power cut. */
+  readonly powerCuts: number;
+  /** Largest error of a process's wall clock, in milliseconds. */
+  readonly clockErrorMax: number;
+}
+
+const NAMES = ['users', 'events', 'Projects', 'agent memory', 'größe', 'con', 'a.b', '-x'];
+
+export function drawSettings(seed: number): WorldSettings {
+  const dice = new Dice(seed, 0x5e77);
+  const coin = (): boolean => dice.chance(0.5);
+  const faults = new Map<FaultKind, number>();
+  for (const kind of FAULT_KINDS) {
+    if (coin()) faults.set(kind, dice.pick(RATES[kind] ?? [0.005, 0.02, 0.1]));
+  }
+  return {
+    seed,
+    dialect: coin() ? 'A' : 'B',
+    shape: coin() ? 'id_data' : 'flat',
+    rowOrder: dice.pick(['newest', 'newest', 'oldest', 'none'] as const),
+    listsTables: dice.chance(0.7),
+    pageClamp: dice.pick([0, 1, 3, 5, 10]),
+    shuffleTies: dice.chance(0.3),
+    latencyMs: dice.pick([0, 5, 50, 500]),
+    collections: NAMES.filter(() => dice.chance(0.3))
+      .concat('last')
+      .slice(0, 4),
+    documents: dice.pick([0, 1, 2, 5, 12, 25]),
+    compression: coin() ? 'gzip' : 'zstd',
+    concurrency: 1 + dice.below(3),
+    writeEveryMs: coin() ? dice.pick([5, 50, 500, 5_000]) : 0,
+    rounds: 3 + dice.below(7),
+    together: dice.chance(0.3) ? 0.3 : 0,
+    faults,
+    faultyRounds: dice.pick([0, 0.4, 0.8]),
+    powerCuts: dice.pick([0, 0.5]),
+    clockErrorMax: dice.pick([0, 0, 0, 5_000, 86_400_000]),
+  };
+}
+
+/** Kinds that end a process are rare, or it would never get anywhere. */
+const RATES: Partial<Record<FaultKind, readonly number[]>> = {
+  'dies before': [0.001, 0.005, 0.02],
+  'dies after': [0.001, 0.005, 0.02],
+  stopped: [0.001, 0.005, 0.02],
+  freezes: [0.002, 0.01],
+  'fails before': [0.002, 0.01, 0.05, 0.2],
+  '429': [0.01, 0.05, 0.3],
+  lies: [0.002, 0.01],
+};

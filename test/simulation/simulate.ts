@@ -1,0 +1,53 @@
+/**
+ * Lives through worlds and prints what came of it:
+ *
+ *     npm run simulate -- [--seeds N] [--seed FIRST] [--defect NAME] [--until-violation] [--trace]
+ *
+ * A world in which a promise was broken is printed with the command that lives through it alone.
+ */
+import { parseArgs } from 'node:util';
+import { plantDefect } from './defects.ts';
+import type { Life } from './life.ts';
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    seed: { type: 'string', default: '1' },
+    without: { type: 'string', default: '' },
+    defect: { type: 'string' },
+    'until-violation': { type: 'boolean', default: false },
+    trace: { type: 'boolean', default: false },
+  },
+});
+if (values.defect !== undefined) plantDefect(values.defect);
+// only now, since what they load may have a defect
+const { live } = await import('./life.ts');
+const { drawSettings } = await import('./settings.ts');
+const { Distribution } = await import('./distribution.ts');
+const { shrink } = await import('./shrink.ts');
+
+const first = Number(values.seed);
+const without = new Set(values.without.split(',').filter(Boolean).map(Number));
+const distribution = new Distribution();
+const began = performance.now();
+for (let seed = first; seed < first + Number(values.seeds); seed++) {
+  const life = await live(drawSettings(seed), { without });
+  distribution.add(life);
+  if (values.trace) console.log(life.trace.join('\n'));
+  if (life.violation === null) continue;
+  await explain(life);
+  if (values['until-violation']) break;
+}
+distribution.print((performance.now() - began) / 1000);
+if (distribution.violations > 0) process.exitCode = 1;
+
+async function explain(life: Life): Promise<void> {
+  const { seed } = life.settings;
+  const needless = without.size > 0 ? without : await shrink(life);
+  const shorter = await live(drawSettings(seed), { without: needless });
+  console.log(`\nseed ${seed}: ${shorter.violation?.stack}`);
+  console.log(`operations: ${shorter.operations.join(', ')}`);
+  console.log(shorter.trace.map((line) => `    ${line}`).join('\n'));
+  const flag = needless.size > 0 ? ` --without ${[...needless].join(',')}` : '';
+  console.log(`replay: npm run simulate -- --seeds 1 --seed ${seed}${flag}`);
+}

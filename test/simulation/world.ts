@@ -1,0 +1,228 @@
+import type { BackupError } from '../../src/kernel/errors.ts';
+import { Redaction } from '../../src/kernel/redaction.ts';
+import { openRepository, type Repository } from '../../src/repository.ts';
+import { SandboxCore } from '../../src/sandbox/core.ts';
+import { Dice } from '../../src/sandbox/dice.ts';
+import type { Target } from '../../src/sources/target.ts';
+import { openZerodbSource } from '../../src/sources/zerodb.ts';
+import { openDirectoryStore } from '../../src/stores/directory.ts';
+import { type Attempt, STORE, Violation } from './attempt.ts';
+import { DamageLedger } from './damage.ts';
+import { Disk } from './disk.ts';
+import { type Faults, NO_FAULTS, RandomFaults } from './faults.ts';
+import { History } from './history.ts';
+import { SERVER } from './network.ts';
+import { Observer } from './observer.ts';
+import { Scheduler } from './scheduler.ts';
+import type { WorldSettings } from './settings.ts';
+import { Died, EPOCH, type Surroundings, ToolProcess } from './tool-process.ts';
+import { Writer } from './writer.ts';
+
+const MARKER = 'repository.json';
+/** Must never be seen outside requests. */
+const SECRET = 'zdb_canary_b1946ac92492d2347c6235b4d2611184';
+
+/** What an operation of the tool gets to work with. */
+export interface Tool {
+  readonly repository: Repository;
+  readonly target: Target;
+  readonly signal: AbortSignal;
+}
+
+/** One project, one store, those who use them, and everything that goes wrong, from one seed. */
+export class World {
+  readonly settings: WorldSettings;
+  readonly dice: Dice;
+  readonly scheduler: Scheduler;
+  readonly disk: Disk;
+  readonly server: SandboxCore;
+  readonly history: History;
+  readonly damage: DamageLedger;
+  readonly observer: Observer;
+  /** How often each kind of fault befell each port method. */
+  readonly tally = new Map<string, number>();
+  readonly #surroundings: Surroundings;
+  readonly #writer: Writer;
+  #actor = 'nobody';
+  #processes = 0;
+
+  constructor(settings: WorldSettings) {
+    this.settings = settings;
+    this.dice = new Dice(settings.seed, 0xd1ce);
+    const scheduler = new Scheduler(new Dice(settings.seed, 0x5c4ed));
+    this.scheduler = scheduler;
+    this.disk = new Disk(() => EPOCH + scheduler.now);
+    const clock = {
+      now: () => EPOCH + scheduler.now,
+      monotonic: () => scheduler.now,
+      sleep: async () => {},
+    };
+    const chance = new Dice(settings.seed, 0x5e4e4);
+    const random = {
+      bytes: (count: number) => Uint8Array.from({ length: count }, () => chance.below(256)),
+    };
+    const { dialect, shape, rowOrder, listsTables, pageClamp, shuffleTies } = settings;
+    this.server = new SandboxCore(
+      {
+        dialects: [dialect],
+        shape,
+        rowOrder,
+        listsTables,
+        apiKey: SECRET,
+        project: 'p1',
+        misbehaviour: { pageClamp, shuffleTies },
+      },
+      { clock, random },
+    );
+    this.history = new History(
+      this.server,
+      () => scheduler.steps,
+      () => this.#actor,
+    );
+    this.damage = new DamageLedger(this.disk, STORE);
+    this.observer = new Observer(this);
+    this.#surroundings = {
+      scheduler,
+      disk: this.disk,
+      network: {
+        server: this.server,
+        latencyMs: settings.latencyMs,
+        actsFor: (name, act) => this.actsAs(name, act),
+      },
+      tally: (method, kind) => {
+        const name = `${method} ${kind}`;
+        this.tally.set(name, (this.tally.get(name) ?? 0) + 1);
+      },
+    };
+    this.#writer = new Writer(this);
+  }
+
+  /** Whoever is named here is on record for what `act` changes on the server. */
+  readonly actsAs = <Result>(name: string, act: () => Result): Result => {
+    this.#actor = name;
+    try {
+      return act();
+    } finally {
+      this.#actor = 'nobody';
+    }
+  };
+
+  /** The faults of this world, for one run of the tool. */
+  drawFaults(): Faults {
+    const { faults, faultyRounds } = this.settings;
+    const seed = this.dice.word();
+    return this.dice.chance(faultyRounds) ? new RandomFaults(new Dice(seed), faults) : NO_FAULTS;
+  }
+
+  /** Runs the tool once, as a process of its own. Must be called within `live`. */
+  async attempt<Report>(
+    faults: Faults,
+    operation: (tool: Tool) => Promise<Report>,
+  ): Promise<Attempt<Report>> {
+    const { clockErrorMax, powerCuts } = this.settings;
+    const process = new ToolProcess(this.#surroundings, {
+      name: `process ${++this.#processes}`,
+      seed: this.dice.word(),
+      faults,
+      clockError: clockErrorMax === 0 ? 0 : this.dice.below(2 * clockErrorMax) - clockErrorMax,
+      storePath: STORE,
+    });
+    const from = this.scheduler.steps;
+    let report: Report | null = null;
+    let error: BackupError | null = null;
+    try {
+      report = await operation(await this.#tool(process));
+    } catch (thrown) {
+      if (!process.dead) error = assertedBackupError(thrown, process);
+    }
+    if (process.dead) {
+      report = null;
+      if (this.dice.chance(powerCuts)) {
+        this.scheduler.trace.add('    the power is cut');
+        this.disk.powerCut(this.dice);
+      }
+    }
+    const to = this.scheduler.steps;
+    const { suffered, dead: died } = process;
+    const attempt = { report, error, died, process, from, to, suffered };
+    this.#assertSecretKept(attempt);
+    return attempt;
+  }
+
+  /** Lets time go on until the task is done, with everybody who is in this world. */
+  async live<Result>(task: () => Promise<Result>): Promise<Result> {
+    this.#writer.start();
+    try {
+      return await this.scheduler.run(task());
+    } finally {
+      this.#writer.stop();
+    }
+  }
+
+  /** From now on nobody else writes, and nothing is in the way of further backups. */
+  settleDown(): void {
+    this.#writer.retire();
+    this.damage.mend(MARKER);
+    if (this.observer.damaged.has(MARKER)) this.disk.put(`${STORE}/${MARKER}`, null);
+  }
+
+  /** A backup to do something with; null if there is none. */
+  pickBackup(): string | null {
+    const { visible } = this.observer;
+    return visible.length === 0 ? null : this.dice.pick(visible);
+  }
+
+  /** Throws if a run of the tool that only reads has changed something on the server. */
+  assertServerUntouched({ process }: Attempt<unknown>): void {
+    const [change] = this.history.changesBy(process.name);
+    if (change !== undefined) throw new Violation(`a run that only reads changed ${JSON.stringify(change)}`);
+  }
+
+  async close(): Promise<void> {
+    await this.server.close();
+  }
+
+  async #tool(process: ToolProcess): Promise<Tool> {
+    const { platform, signal } = process;
+    const target = await openZerodbSource(
+      platform,
+      {
+        baseUrl: SERVER,
+        apiKey: { value: SECRET, name: 'ZERODB_API_KEY' },
+        project: 'p1',
+        dialect: this.settings.dialect,
+        redaction: new Redaction(),
+      },
+      signal,
+    );
+    const store = openDirectoryStore(platform, STORE);
+    return { target, signal, repository: openRepository(platform, store, '/home/state') };
+  }
+
+  #assertSecretKept({ report, error, process }: Attempt<unknown>): void {
+    const said = JSON.stringify([report, error?.message, error?.cure, error?.kept, process.logged]);
+    if (said.includes(SECRET)) throw new Violation('the API key was printed');
+  }
+
+  /** Looks for the secret in every file there is. */
+  assertNoSecretStored(): void {
+    for (const [path, { content }] of this.disk.filesBelow('')) {
+      if (content.includes(SECRET)) throw new Violation(`the API key is in ${path}`);
+    }
+  }
+}
+
+/** What the tool throws is a BackupError that says what it is; anything else is a defect of it. */
+function assertedBackupError(thrown: unknown, process: ToolProcess): BackupError {
+  const error = thrown as BackupError;
+  if (thrown instanceof Died) throw new Violation('a process that lives met its own death');
+  if (error.name !== 'BackupError') {
+    throw new Violation(`${process.name} threw ${error.stack ?? String(thrown)}`, { cause: thrown });
+  }
+  if (error.code === 'INTERNAL') {
+    throw new Violation(
+      `${process.name} met a defect: ${(error.cause as Error | undefined)?.stack ?? error.message}`,
+    );
+  }
+  return error;
+}
