@@ -64,14 +64,24 @@ export class BackupDraft {
     return { size, sha256, header_size: index.header.length, header_sha256: headerHash.hex() };
   }
 
-  /** The commit point. A manifest that the store does not give back as it was written will be taken away again. */
+  /**
+   * The commit point. A manifest that the store does not give back as it was written will be taken away again. An abort
+   * is heeded before and not while it is stored, since nobody could tell whether it was.
+   */
   async commit(manifest: Uint8Array): Promise<void> {
     if (this.#options.dryRun) return;
+    this.#signal?.throwIfAborted();
     const { store, platform } = this.#repository;
     const key = manifestKey(this.backupId);
     const data = this.#uncommitted;
     this.#uncommitted = []; // from here on a lost answer may hide a success
-    await store.put(key, onePiece(manifest), this.#signal);
+    try {
+      await store.put(key, onePiece(manifest));
+    } catch (thrown) {
+      const isAbsent = async () => (await store.size(key).catch(() => undefined)) === null;
+      if (isRefusal(thrown) && (await isAbsent())) this.#uncommitted = data;
+      throw thrown;
+    }
     if (!this.#options.readBack) return;
     const hash = platform.codec.createSha256();
     hash.update(manifest);
@@ -94,4 +104,9 @@ export class BackupDraft {
       }
     }
   }
+}
+
+/** A store that has no room or gives no leave has answered: the object will not turn up later. */
+function isRefusal(thrown: unknown): boolean {
+  return thrown instanceof BackupError && ['STORE_FULL', 'STORE_FORBIDDEN'].includes(thrown.code);
 }
