@@ -33,6 +33,23 @@ describe('redaction', () => {
     expect(new Redaction().redact(text)).toBe(expected);
   });
 
+  it.each([
+    ['a.'],
+    ['eyJ-'],
+    ['eyJabcdefgh.'],
+    ['authorization:          '],
+    ['authorization: bearer '],
+    ['"\'= \t'],
+    ['https://'],
+    ['api_key '],
+  ])('takes no longer than a text is long: %j', (piece) => {
+    const text = piece.repeat(65_536 / piece.length);
+    const padded = piece.trim() + ' '.repeat(65_536);
+    const began = performance.now();
+    for (const one of [text, padded]) new Redaction().redact(one);
+    expect(performance.now() - began).toBeLessThan(1000);
+  });
+
   it('leaves ordinary text alone', () => {
     for (const text of [
       'the server answered 401: Invalid API key',
