@@ -6,7 +6,8 @@ import { truncated } from '../kernel/printable.ts';
 import { absolutePath } from './places.ts';
 
 const FILE_NAMES = ['zerodb-backup.yaml', 'zerodb-backup.json'];
-const FILE_BYTES_MAX = 1024 * 1024;
+/** A YAML parser may take a time that grows with the square of the length: seconds at this one. */
+const FILE_BYTES_MAX = 64 * 1024;
 
 /** The configuration file to read: the one named, else one of the usual names in the working directory, else none. */
 export async function findConfigFile(
@@ -42,7 +43,7 @@ export async function readConfigFile(files: Files, path: string): Promise<Config
   const { content, readableByOthers } = await readSmallFile(files, path, `configuration file ${path}`);
   let value: unknown;
   try {
-    value = path.endsWith('.json') ? JSON.parse(content) : (await import('yaml')).parse(content);
+    value = path.endsWith('.json') ? JSON.parse(content) : await parseYaml(content);
   } catch (cause) {
     // the parser's message may quote the file, which may hold a secret: only its place is told
     throw unusable(
@@ -51,10 +52,23 @@ export async function readConfigFile(files: Files, path: string): Promise<Config
     );
   }
   if (value === null || value === undefined) return { entries: [], readableByOthers };
-  if (typeof value !== 'object' || Array.isArray(value)) {
+  // by its directive, a YAML file may also hold sets, dates and bytes
+  if (typeof value !== 'object' || Object.getPrototypeOf(value) !== Object.prototype) {
     throw unusable(`configuration file ${path} does not hold keys and values`, path);
   }
   return { entries: Object.entries(value), readableByOthers };
+}
+
+/**
+ * A warning is an error here: an unknown tag such as `!vault` would be passed over, and its value taken as it stands.
+ * `parse` of the library would also print it, with the line, which may hold a secret.
+ */
+async function parseYaml(content: string): Promise<unknown> {
+  const { parseDocument } = await import('yaml');
+  const document = parseDocument(content);
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem !== undefined) throw problem;
+  return document.toJS();
 }
 
 export async function readSecretFile(
@@ -74,7 +88,7 @@ async function readSmallFile(files: Files, path: string, what: string) {
     const facts = await files.stat(path);
     const reader = await files.open(path);
     try {
-      if (reader.size > FILE_BYTES_MAX) throw unusable(`${what} is larger than 1 MiB`, path);
+      if (reader.size > FILE_BYTES_MAX) throw unusable(`${what} is larger than 64 KiB`, path);
       const bytes = new Uint8Array(reader.size);
       const length = await reader.read(bytes, 0);
       return {

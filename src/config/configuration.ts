@@ -1,6 +1,7 @@
 import { BackupError } from '../kernel/errors.ts';
 import type { Files } from '../kernel/files.ts';
 import type { Host } from '../kernel/host.ts';
+import { printable, truncated } from '../kernel/printable.ts';
 import type { Redaction } from '../kernel/redaction.ts';
 import { findConfigFile, readConfigFile, readSecretFile } from './config-file.ts';
 import { nearest } from './nearest.ts';
@@ -57,7 +58,8 @@ export async function loadConfiguration(
     const { entries, readableByOthers } = await readConfigFile(files, configFile);
     for (const [key, raw] of entries) {
       const name = OPTION_NAMES.find((one) => keyOf(one) === key && one !== 'config');
-      if (name === undefined) throw unknownKey(`key "${key}" in ${configFile}`, key, keyCandidates());
+      if (name === undefined)
+        throw unknownKey(`key "${shownKey(key)}" in ${configFile}`, key, keyCandidates());
       layers.set(name, raw, { kind: 'file', name: configFile });
     }
     if (readableByOthers && entries.some(([key]) => isSecretKey(key))) {
@@ -157,6 +159,11 @@ function keyCandidates(): readonly string[] {
 
 function isSecretKey(key: string): boolean {
   return OPTION_NAMES.some((name) => optionFacts(name).secret === true && keyOf(name) === key);
+}
+
+/** Files may hold anything as a key. */
+function shownKey(key: string): string {
+  return printable(truncated(key, 100));
 }
 
 function unknownKey(what: string, key: string, candidates: readonly string[]): BackupError {

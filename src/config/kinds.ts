@@ -1,3 +1,5 @@
+import { truncated } from '../kernel/printable.ts';
+
 /** What a configured value may look like. `raw` comes from a flag, a variable (text) or a file (YAML, JSON). */
 export interface Kind<Value> {
   /** What stands for the value in help and documentation; null for a switch, which takes none. */
@@ -101,9 +103,10 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 export const duration: Kind<number> = {
   placeholder: 'time',
   parse(raw) {
-    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(String(raw).trim());
+    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(isPlain(raw) ? String(raw).trim() : '');
     const milliseconds = match === null ? 0 : Number(match[1]) * UNIT_MS[match[2] ?? 's']!;
-    if (milliseconds <= 0) throw new Error(`is ${described(raw)}, not a time such as 30s, 5m or 24h`);
+    if (milliseconds <= 0 || !Number.isFinite(milliseconds))
+      throw new Error(`is ${described(raw)}, not a time such as 30s, 5m or 24h`);
     return milliseconds;
   },
   format(milliseconds) {
@@ -124,7 +127,12 @@ function numberOf(raw: unknown): number {
   return typeof raw === 'string' && raw.trim() !== '' ? Number(raw) : Number.NaN;
 }
 
+function isPlain(raw: unknown): raw is string | number {
+  return typeof raw === 'string' || typeof raw === 'number';
+}
+
 function described(raw: unknown): string {
   if (raw === null || raw === undefined) return 'empty';
-  return typeof raw === 'object' ? (Array.isArray(raw) ? 'a list' : 'an object') : JSON.stringify(raw);
+  if (typeof raw === 'string') return JSON.stringify(truncated(raw, 100));
+  return typeof raw === 'object' ? (Array.isArray(raw) ? 'a list' : 'an object') : String(raw);
 }

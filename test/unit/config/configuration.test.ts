@@ -1,6 +1,6 @@
 import { chmodSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type GivenOptions, loadConfiguration } from '../../../src/config/configuration.ts';
 import type { BackupError } from '../../../src/kernel/errors.ts';
 import { Redaction } from '../../../src/kernel/redaction.ts';
@@ -36,6 +36,20 @@ function write(name: string, content: string, mode = 0o600): string {
   chmodSync(path, mode);
   return path;
 }
+
+it('never prints a line of the configuration file', async () => {
+  const warned = vi.spyOn(process, 'emitWarning');
+  write('zerodb-backup.yaml', 'api_key: !vault geheimer-schluessel\n');
+  expect((await failure()).message).not.toContain('schluessel');
+  expect(warned).not.toHaveBeenCalled();
+});
+
+it('shows a key of any length and content on one short line', async () => {
+  write('zerodb-backup.yaml', JSON.stringify({ [`\u001b[2J${'x'.repeat(60_000)}`]: 1 }));
+  const { message } = await failure();
+  expect(message).toMatch(/^unknown key "\\x1b\[2Jx+…" in /);
+  expect(message.length).toBeLessThan(1000);
+});
 
 describe('the order of places', () => {
   it('is default, file, variable, flag: the later wins and is remembered', async () => {
@@ -86,6 +100,9 @@ describe('the file', () => {
     ['a list', '- a\n', 'does not hold keys and values'],
     ['broken', 'a: [\n', 'is not YAML: see line 2, column 1'],
     ['of repeated keys', 'store: a\nstore: b\n', 'is not YAML'],
+    ['with a tag that nobody knows', 'store: !vault a\n', 'is not YAML: see line 1, column 8'],
+    ['of a set', '%YAML 1.1\n---\n!!set {store}\n', 'does not hold keys and values'],
+    ['of endless length', '#'.repeat(65_537), 'is larger than 64 KiB'],
   ])('that is %s is refused', async (_what, content, message) => {
     if (content !== null) write('c.yaml', content);
     const error = await failure({}, { config: 'c.yaml' });
