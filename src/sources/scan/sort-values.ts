@@ -1,4 +1,4 @@
-import { DocumentScanner } from '../../kernel/json/document-scanner.ts';
+import { DocumentScanner, JsonMalformed } from '../../kernel/json/document-scanner.ts';
 import { MemberNames } from '../../kernel/json/member-names.ts';
 import { decodedKey } from '../../kernel/json/strings.ts';
 import { type DocumentBatch, type DocumentShape, MEMBER } from '../../model/document.ts';
@@ -20,14 +20,22 @@ export function sortValues(batch: DocumentBatch, shape: DocumentShape, field: So
 /** The application's own time of creation, where the payload has one, else the server's. */
 function timeText(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
   if (shape === 'id_data') {
-    const bytes = payload(batch, index, shape);
-    const scanner = new DocumentScanner(CREATED_AT_ONLY, null);
-    scanner.advance(bytes, bytes.length);
-    scanner.finish();
-    const found = textMember({ bytes, spans: scanner.spans }, 0, 0);
+    const found = payloadTimeText(payload(batch, index, shape));
     if (found !== null) return found;
   }
   return textMember(batch, index, MEMBER.createdAt);
+}
+
+function payloadTimeText(bytes: Uint8Array): Uint8Array | null {
+  const scanner = new DocumentScanner(CREATED_AT_ONLY, null);
+  try {
+    scanner.advance(bytes, bytes.length);
+    scanner.finish();
+  } catch (thrown) {
+    if (thrown instanceof JsonMalformed) return null; // kept as it is; it has no members that could be named
+    throw thrown;
+  }
+  return textMember({ bytes, spans: scanner.spans }, 0, 0);
 }
 
 function textMember({ bytes, spans }: DocumentBatch, index: number, member: number): Uint8Array | null {
