@@ -1,6 +1,7 @@
 import type { Codec } from '../kernel/codec.ts';
 import { BackupError } from '../kernel/errors.ts';
 import { DocumentScanner } from '../kernel/json/document-scanner.ts';
+import { truncated } from '../kernel/printable.ts';
 import { DOCUMENT_SHAPES, type DocumentBatch, type DocumentShape, MEMBERS } from '../model/document.ts';
 import { ARCHIVE_VERSION, FORMAT } from '../model/manifest.ts';
 import { HEADER_MEMBERS, TRAILER_MEMBERS } from './format.ts';
@@ -95,7 +96,7 @@ export class ArchiveReader {
     const anyDocuments = this.blocks.some((block) => block.documents > 0);
     if (anyDocuments && moreToCome)
       throw this.#damaged(this.blocks.length, 'is missing: more documents were to follow');
-    this.trailer = this.#parseTrailer(Buffer.concat(trailer).toString('utf8'));
+    this.trailer = this.#parseTrailer(Buffer.concat(trailer));
   }
 
   /** The blocks in their order, each at most once in memory together with those decompressed ahead. */
@@ -158,16 +159,16 @@ export class ArchiveReader {
   }
 
   #parseHeader(text: Buffer): ReadHeader {
-    const line = text.toString('utf8');
     let value: Record<string, unknown>;
     try {
+      const line = text.toString('utf8');
       if (!line.endsWith('"documents":[\n')) throw new Error('no list of documents');
       value = JSON.parse(`${line}]}`) as Record<string, unknown>;
     } catch (cause) {
       throw this.#damaged(0, 'is not the header line of an archive', cause);
     }
-    if (value.format !== FORMAT) throw this.#unknown(`format ${JSON.stringify(value.format)}`);
-    if (value.version !== ARCHIVE_VERSION) throw this.#unknown(`version ${JSON.stringify(value.version)}`);
+    if (value.format !== FORMAT) throw this.#unknown('format', value.format);
+    if (value.version !== ARCHIVE_VERSION) throw this.#unknown('version', value.version);
     const shape = DOCUMENT_SHAPES.find((known) => known === value.document_shape);
     if (
       shape === undefined ||
@@ -186,9 +187,9 @@ export class ArchiveReader {
     };
   }
 
-  #parseTrailer(text: string): ReadTrailer {
+  #parseTrailer(text: Buffer): ReadTrailer {
     try {
-      const value = JSON.parse(`{"documents":[${text}`) as Record<string, unknown>;
+      const value = JSON.parse(`{"documents":[${text.toString('utf8')}`) as Record<string, unknown>;
       const {
         document_count: documentCount,
         documents_digest: documentsDigest,
@@ -208,8 +209,11 @@ export class ArchiveReader {
     }
   }
 
-  #unknown(what: string): BackupError {
-    return new BackupError('FORMAT_UNKNOWN', `archive of ${this.#backupId} has ${what}`, {
+  /** No value but text can be a format that anybody will ever write. */
+  #unknown(member: 'format' | 'version', value: unknown): BackupError {
+    if (typeof value !== 'string') return this.#damaged(0, `has a ${member} that is no text`);
+    const shown = JSON.stringify(truncated(value, 50));
+    return new BackupError('FORMAT_UNKNOWN', `archive of ${this.#backupId} has ${member} ${shown}`, {
       object: this.#backupId,
       cure: `Use a newer zerodb-backup: this one reads ${FORMAT}.`,
     });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Codec } from '../kernel/codec.ts';
 import { BackupError } from '../kernel/errors.ts';
 import { canonicalJson } from '../kernel/json/canonical.ts';
+import { truncated } from '../kernel/printable.ts';
 import { DOCUMENT_SHAPES } from './document.ts';
 
 /** The format that this version writes. A store is read if its records name this one. */
@@ -155,16 +156,21 @@ function parseRecord(
   }
   const { [hashMember]: hash, signature: _signature, ...fields } = value as Record<string, unknown>;
   let canonical: string;
+  let computedHash: string;
   try {
     canonical = canonicalJson(value);
+    computedHash = recordHash(codec, fields);
   } catch (cause) {
     throw damaged(`${what} is not in canonical form`, code, object, cause);
   }
   if (!Buffer.from(canonical, 'utf8').equals(bytes))
     throw damaged(`${what} is not in canonical form`, code, object);
-  if (recordHash(codec, fields) !== hash) throw damaged(`${what} does not match its own hash`, code, object);
+  if (computedHash !== hash) throw damaged(`${what} does not match its own hash`, code, object);
   if (fields.format !== FORMAT) {
-    throw formatUnknown(`${what} has format ${JSON.stringify(fields.format)}`, object);
+    throw formatUnknown(
+      `${what} has format ${truncated(JSON.stringify(fields.format) ?? 'none', 50)}`,
+      object,
+    );
   }
   return value as Record<string, unknown>;
 }

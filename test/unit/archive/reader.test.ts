@@ -166,6 +166,14 @@ describe('reading an archive', () => {
     await expect(readTexts(newer, trailer)).rejects.toMatchObject({ code: 'FORMAT_UNKNOWN' });
   });
 
+  it('refuses a format or a version that is no text, however deep', async () => {
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    for (const value of ['1', 'null', '{}', deep]) {
+      await expect(readTexts(header.replace('"zerodb-backup/1"', value), trailer)).rejects.toEqual(damaged);
+      await expect(readTexts(header.replace('"1.0.0"', value), trailer)).rejects.toEqual(damaged);
+    }
+  });
+
   it('refuses anything that is no block of ours', async () => {
     const plain = Buffer.from(header);
     for (const [compression, stored] of [
