@@ -7,6 +7,7 @@ import {
   type HttpRequest,
   type HttpResponse,
 } from '../kernel/http.ts';
+import { printable, truncated } from '../kernel/printable.ts';
 import { AnswerBody } from './answer-body.ts';
 import { noteBuffers } from './buffer-garbage.ts';
 import { tellTrouble } from './connection-trouble.ts';
@@ -202,7 +203,10 @@ async function decoded(answer: ReceivedAnswer, bytesMax: number): Promise<Uint8A
   if (encoding === 'identity' || encoding === '') return answer.body;
   if (answer.body.length === 0 && (answer.status === 204 || answer.status === 304)) return answer.body;
   if (encoding !== 'gzip' && encoding !== 'x-gzip') {
-    throw new HttpFailure('cut', `the answer is encoded as ${encoding}, which nobody asked for`);
+    throw new HttpFailure(
+      'cut',
+      `the answer is encoded as ${printable(truncated(encoding, 50))}, which nobody asked for`,
+    );
   }
   return await new Promise((resolve, reject) => {
     gunzip(answer.body, { maxOutputLength: bytesMax, chunkSize: 256 * 1024 }, (error, bytes) => {

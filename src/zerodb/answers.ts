@@ -165,7 +165,8 @@ function shown(text: string, about: About): string {
   return truncated(printable(about.redaction.redact(text)), SAMPLE_LENGTH);
 }
 
-function bodyText(response: HttpResponse): string {
+/** The beginning of an answer, as far as it is looked at for a message. */
+export function bodyText(response: HttpResponse): string {
   const { body } = response;
   const length = Math.min(body.length, MESSAGE_BODY_BYTES_MAX);
   return Buffer.from(body.buffer, body.byteOffset, length)
@@ -192,11 +193,17 @@ function statedMessage(body: Record<string, unknown> | null): string | null {
   if (typeof error === 'string') return error;
   const list = Array.isArray(detail) ? detail : Array.isArray(body.details) ? body.details : [];
   const messages = list.filter(isObject).map((entry) => {
-    const text = entry.msg ?? entry.message;
-    const place = Array.isArray(entry.loc) ? entry.loc.join('.') : entry.field;
-    return typeof place === 'string' ? `${place}: ${String(text)}` : String(text);
+    const text = plainText(entry.msg ?? entry.message);
+    const place = Array.isArray(entry.loc) ? entry.loc.map(plainText).join('.') : entry.field;
+    return typeof place === 'string' ? `${place}: ${text}` : text;
   });
   return messages.length > 0 ? messages.join('; ') : null;
+}
+
+/** What a value of the answer says as text; `String` would call what the server sent under the name `toString`. */
+function plainText(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  return String(value);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,4 +1,5 @@
 import type { Http, HttpRequest, HttpResponse } from '../kernel/http.ts';
+import { bodyText } from './answers.ts';
 import type { Login } from './login.ts';
 
 export interface ApiKey {
@@ -105,5 +106,5 @@ function isRefusal(response: HttpResponse): boolean {
 
 /** Some servers answer 403 where they looked for credentials in another header. */
 function asksForCredentials(response: HttpResponse): boolean {
-  return /not authenticated|credentials|api key/i.test(Buffer.from(response.body).toString('utf8'));
+  return /not authenticated|credentials|api key/i.test(bodyText(response));
 }

@@ -143,7 +143,8 @@ export function tokenLifeMs(token: string, expiresIn: unknown, now: number): num
   if (typeof claims?.exp !== 'number') return TOKEN_LIFE_MS_DEFAULT;
   // by the server's own clock where the token tells when it was made
   const from = typeof claims.iat === 'number' ? 1000 * claims.iat : now;
-  return Math.max(0, 1000 * claims.exp - from);
+  const lifeMs = 1000 * claims.exp - from;
+  return Number.isNaN(lifeMs) ? TOKEN_LIFE_MS_DEFAULT : Math.max(0, lifeMs);
 }
 
 function parsedObject(text: string): Record<string, unknown> | null {

@@ -2,6 +2,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { BackupError } from '../kernel/errors.ts';
 import { type Http, HttpFailure, type HttpRequest, type HttpResponse } from '../kernel/http.ts';
 import type { Log } from '../kernel/log.ts';
+import { printable, truncated } from '../kernel/printable.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Redaction } from '../kernel/redaction.ts';
 import { type Attempt, backoffMs, fraction, type Patience, withPatience } from '../kernel/retry.ts';
@@ -188,7 +189,7 @@ interface History {
 
 function rateLimited(request: HttpRequest, response: HttpResponse, history: History): BackupError {
   const asked = response.headers['retry-after'];
-  const wish = asked === undefined ? '' : `, last with Retry-After: ${asked}`;
+  const wish = asked === undefined ? '' : `, last with Retry-After: ${printable(truncated(asked, 50))}`;
   const message = `${hostOf(request)} answered 429 to each of ${history.attempts} attempts${wish}`;
   return new BackupError(history.mayHaveActed ? 'SOURCE_FAILED' : 'SOURCE_RATE_LIMITED', message, {
     temporary: true,

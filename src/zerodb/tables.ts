@@ -1,6 +1,7 @@
 import { BackupError } from '../kernel/errors.ts';
-import { DocumentScanner } from '../kernel/json/document-scanner.ts';
+import { DocumentScanner, JsonMalformed } from '../kernel/json/document-scanner.ts';
 import { MemberNames } from '../kernel/json/member-names.ts';
+import { printable, truncated } from '../kernel/printable.ts';
 import type { ListedCollection, Page } from '../sources/source.ts';
 import { errorFields, failureOf, isSuccess, saysExists } from './answers.ts';
 import type { ZerodbClient } from './client.ts';
@@ -110,7 +111,7 @@ function entries(page: Page): ListedCollection[] {
     if (parsed === null) {
       throw new BackupError(
         'SOURCE_MALFORMED',
-        `cannot ${TASK.task}: one of them has no name: ${definition.slice(0, 60)}`,
+        `cannot ${TASK.task}: one of them has no name: ${truncated(printable(definition.slice(0, 60)), 60)}`,
         {
           cure: 'Name the collections with --collections.',
         },
@@ -152,7 +153,7 @@ export async function createTable(
   signal?: AbortSignal,
 ): Promise<void> {
   const task = { task: `create ${shownName(collection.name)}`, object: collection.name };
-  const { schema, description } = definitionParts(collection.definition);
+  const { schema, description } = definitionParts(collection);
   const name = JSON.stringify(collection.name);
   const create = (members: Readonly<Record<string, string | null>>) => {
     const request = { method: 'POST', path: [...prefix, 'tables'], repeatable: true, signal } as const;
@@ -171,12 +172,26 @@ export async function createTable(
   if (!isSuccess(response) && !saysExists(response)) throw failureOf(response, client.about(task));
 }
 
-function definitionParts(definition: string | null): { schema: string; description: string | null } {
+/** The definition comes from a manifest, which vouches for it, but not for its being JSON. */
+function definitionParts({ name, definition }: ListedCollection): {
+  schema: string;
+  description: string | null;
+} {
   if (definition === null) return { schema: '{}', description: null };
   const bytes = Buffer.from(definition);
   const scanner = new DocumentScanner(MEMBERS, null);
-  scanner.advance(bytes, bytes.length);
-  scanner.finish();
+  try {
+    scanner.advance(bytes, bytes.length);
+    scanner.finish();
+  } catch (cause) {
+    if (!(cause instanceof JsonMalformed)) throw cause;
+    const message = `the saved definition of ${shownName(name)} is not JSON: ${cause.message}`;
+    throw new BackupError('MANIFEST_DAMAGED', message, {
+      object: name,
+      cure: 'Create the table by hand, then run the restore again.',
+      cause,
+    });
+  }
   const entry = { bytes, spans: scanner.spans };
   const schema = member(entry, 0, SCHEMA) ?? member(entry, 0, SCHEMA_DEFINITION) ?? '{}';
   return { schema, description: member(entry, 0, DESCRIPTION) };

@@ -46,10 +46,19 @@ describe("the server's own words", () => {
     ['  <!DOCTYPE html><p>', 'an HTML page'],
     ['', 'empty'],
     [{ something: 'else' }, 'a JSON object'],
+    [{ detail: [{ msg: { toString: 1 } }] }, 'an object'],
+    [{ detail: [{ loc: [{ toString: 1 }, 'x'], msg: 'no' }] }, 'an object.x: no'],
     ['{"detail":"cut', '{"detail":"cut'],
     ['[1,2]', '[1,2]'],
   ])('in %j are %j', (body, expected) => {
     expect(messageOf(answer(500, body), new Redaction())).toBe(expected);
+  });
+
+  it('may lie as deep as they like', () => {
+    const deep = '['.repeat(20_000) + ']'.repeat(20_000);
+    const words = (body: string) => messageOf(answer(400, body), new Redaction());
+    expect(words(`{"detail":[{"msg":${deep}}]}`)).toBe('a list');
+    expect(words(`{"detail":[{"loc":[${deep}],"msg":"no"}]}`)).toBe('a list: no');
   });
 
   it('are cut, escaped and redacted', () => {

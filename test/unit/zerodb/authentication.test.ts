@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Http, HttpRequest, HttpResponse } from '../../../src/kernel/http.ts';
 import { type SandboxOptions, startSandbox } from '../../../src/sandbox/sandbox.ts';
+import { Authentication } from '../../../src/zerodb/authentication.ts';
 import { type ClientOptions, ZerodbClient } from '../../../src/zerodb/client.ts';
 import { tokenLifeMs } from '../../../src/zerodb/login.ts';
 import { answerJson, type ReceivedRequest, startHttpServer } from '../../support/http-server.ts';
@@ -272,6 +274,21 @@ describe('a redirect', () => {
   });
 });
 
+it('reads only the beginning of a refusal, however long it is', async () => {
+  // as long as a lone document may be, and longer than any text that the engine can hold
+  const refusal: HttpResponse = { status: 403, headers: {}, body: new Uint8Array(2 ** 29 + 1) };
+  const http: Http = { request: async () => refusal, close: async () => {} };
+  const request: HttpRequest = {
+    method: 'GET',
+    url: 'http://host/',
+    headers: {},
+    timeoutMs: 1,
+    bodyBytesMax: 1,
+    repeatable: true,
+  };
+  expect((await new Authentication(KEY, null).send(http, request)).status).toBe(403);
+});
+
 describe('the life of a token', () => {
   const now = Date.UTC(2026, 10, 22);
   const jwt = (claims: object) => `x.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.y`;
@@ -290,6 +307,7 @@ describe('the life of a token', () => {
     ['opaque', '', 1_800_000],
     ['opaque', 'soon', 1_800_000],
     ['a.!!!.c', null, 1_800_000],
+    [`x.${Buffer.from('{"iat":1e308,"exp":1e308}').toString('base64url')}.y`, undefined, 1_800_000],
   ])('%#', (token, expiresIn, expected) => {
     expect(tokenLifeMs(token, expiresIn, now)).toBe(expected);
   });

@@ -195,6 +195,17 @@ describe('a table', () => {
     ]);
   });
 
+  it('is not created from a definition that is not JSON', async () => {
+    await using server = await startHttpServer((_request, response) => answerJson(response, 201, {}));
+    for (const text of ['{', '{"schema":', '[}', ',']) {
+      await expect(create(server, text), text).rejects.toMatchObject({
+        code: 'MANIFEST_DAMAGED',
+        object: 'things',
+      });
+    }
+    expect(server.requests).toHaveLength(0);
+  });
+
   it('that cannot be created is named', async () => {
     await using server = await startHttpServer((_request, response) => {
       answerJson(response, 403, { detail: 'table limit of the plan reached' });
