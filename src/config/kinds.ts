@@ -134,5 +134,6 @@ function isPlain(raw: unknown): raw is string | number {
 function described(raw: unknown): string {
   if (raw === null || raw === undefined) return 'empty';
   if (typeof raw === 'string') return JSON.stringify(truncated(raw, 100));
-  return typeof raw === 'object' ? (Array.isArray(raw) ? 'a list' : 'an object') : String(raw);
+  if (typeof raw === 'number' || typeof raw === 'boolean') return String(raw);
+  return Array.isArray(raw) ? 'a list' : `an ${typeof raw}`;
 }

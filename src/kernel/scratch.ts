@@ -2,7 +2,7 @@ import { BackupError } from './errors.ts';
 import type { Files, TemporaryFile } from './files.ts';
 import type { Scratch } from './sorted-runs.ts';
 
-/** Temporary files in a directory, which is made where it is not there; failures of the disk are STATE_FAILED. */
+/** Temporary files in a directory, which is made where it is not there; failures of the disk are STATE_FAILED, but for those of closing. */
 export async function openScratchIn(files: Files, directory: string): Promise<Scratch> {
   const attempt = async <Result>(action: () => Promise<Result>): Promise<Result> => {
     try {
@@ -18,10 +18,15 @@ export async function openScratchIn(files: Files, directory: string): Promise<Sc
       return {
         write: (bytes, offset) => attempt(() => file.write(bytes, offset)),
         read: (into, offset) => attempt(() => file.read(into, offset)),
-        close: () => attempt(() => file.close()),
+        // nothing of it is needed any more
+        close: () => attempt(() => file.close()).catch(ignoreStateFailure),
       };
     },
   };
+}
+
+function ignoreStateFailure(thrown: unknown): void {
+  if (!(thrown instanceof BackupError && thrown.code === 'STATE_FAILED')) throw thrown;
 }
 
 function stateError(thrown: unknown, directory: string): unknown {

@@ -45,8 +45,12 @@ export function openDirectoryStore(
   };
 
   async function makeRoot(directory: string): Promise<void> {
-    if ((await files.stat(directory)) !== null) return;
     const parent = parentOf(directory);
+    if ((await files.stat(directory)) !== null) {
+      // whoever made it may have died before its name was durable; who cannot open the parent has not made it
+      await files.syncDirectory(parent).catch(ignoreForbidden);
+      return;
+    }
     await makeRoot(parent);
     await files.makeDirectory(directory, 0o700);
     await files.syncDirectory(parent);
@@ -242,6 +246,11 @@ async function* walk(
       if (facts?.kind === 'file') yield { key, size: facts.size };
     }
   }
+}
+
+function ignoreForbidden(thrown: unknown): void {
+  const { code } = thrown as NodeJS.ErrnoException;
+  if (code !== 'EACCES' && code !== 'EPERM') throw thrown;
 }
 
 function ignoreMissing(thrown: unknown): void {

@@ -168,6 +168,8 @@ function addIncomplete(storePath: string, backupId: string): string {
   const bytes = encodeManifest(zlibCodec, {
     ...fields,
     backup_id,
+    object_path: record.object_path.replace(backupId, backup_id),
+    file_name: record.file_name.replace(backupId, backup_id),
     created_at: '2999-01-01T00:00:00.000000',
     status: 'incomplete',
     missing: ['a document that the server cannot deliver'],

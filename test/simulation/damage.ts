@@ -5,6 +5,7 @@ import { type Disk, SimulatedFile } from './disk.ts';
 export type DamageKind = 'flipped' | 'cut' | 'lengthened' | 'gone' | 'exchanged' | 'zeroed';
 export const DAMAGE_KINDS: readonly DamageKind[] = [
   'flipped',
+  'flipped',
   'cut',
   'lengthened',
   'gone',

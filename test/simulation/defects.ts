@@ -1,1 +1,200 @@
-export function plantDefect(_name: string): void {}
+import { readFileSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+
+/** A change of the tool that looks harmless and breaks a promise. The text must occur in the file. */
+interface Defect {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+const SOURCE = new URL('../../src/', import.meta.url);
+
+export const DEFECTS: Readonly<Record<string, readonly Defect[]>> = {
+  'what was stored is not read back': [
+    {
+      file: 'operations/backup-collection.ts',
+      find: 'if (job.readBack && !job.dryRun) {',
+      replace: 'if (job.readBack && job.dryRun) {',
+    },
+  ],
+  'the index is not read back': [
+    {
+      file: 'operations/backup-draft.ts',
+      find: 'if (this.#options.readBack && !this.#options.dryRun) {',
+      replace: 'if (this.#options.readBack && this.#options.dryRun) {',
+    },
+  ],
+  'the marker is not read back': [
+    { file: 'repository.ts', find: 'if (returned.equals(bytes)) return;', replace: 'return;' },
+  ],
+  'files are not synced': [{ file: 'stores/directory.ts', find: 'await writer.sync();', replace: '' }],
+  'directories are not synced after a new name': [
+    {
+      file: 'stores/directory.ts',
+      find: 'await files.syncDirectory(parentOf(final));',
+      replace: '',
+    },
+  ],
+  'new directories are not synced': [
+    { file: 'stores/directory.ts', find: 'await files.syncDirectory(parent);', replace: '' },
+  ],
+  'objects are written under their own name': [
+    {
+      file: 'stores/directory.ts',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a piece of source
+      find: 'const partial = `${partialDirectory}/${randomHex(random, 16)}`;',
+      replace: 'const partial = final;',
+    },
+    { file: 'stores/directory.ts', find: 'await publish(partial, final);', replace: 'created = false;' },
+  ],
+  'objects are overwritten': [
+    {
+      file: 'stores/directory.ts',
+      find: 'await files.link(partial, final);',
+      replace: 'await files.rename(partial, final);',
+    },
+    { file: 'operations/backup-collection.ts', find: 'if (job.takenIds.has(id)) continue;', replace: '' },
+  ],
+  'a list that fails is an empty one': [
+    {
+      file: 'stores/directory.ts',
+      find: 'of await files.list(directory)) {\n    signal',
+      replace: 'of await files.list(directory).catch(() => [])) {\n    signal',
+    },
+  ],
+  'what belongs to a committed backup is withdrawn': [
+    {
+      file: 'operations/backup-draft.ts',
+      find: 'this.#uncommitted = []; // from here on a lost answer may hide a success',
+      replace: '',
+    },
+  ],
+  'a failed read-back is passed over': [
+    {
+      file: 'operations/backup-draft.ts',
+      find: 'this.#uncommitted = [key, ...data];\n      throw thrown;',
+      replace: 'return;',
+    },
+  ],
+  'a dry run commits': [
+    { file: 'operations/backup-draft.ts', find: 'if (this.#options.dryRun) return;', replace: '' },
+  ],
+  'an unproved scan is complete': [
+    {
+      file: 'operations/backup-collection.ts',
+      find: "status: isComplete(scan.finding) ? 'completed' : 'incomplete',",
+      replace: "status: 'completed',",
+    },
+    {
+      file: 'operations/backup-collection.ts',
+      find: 'missing: whatIsMissing(scan.finding),',
+      replace: 'missing: [],',
+    },
+  ],
+  'pages by offset without an overlap': [
+    {
+      file: 'sources/scan/covered-offset.ts',
+      find: 'count > 0 && this.#isBehind(values[0]!)',
+      replace: 'count > 0',
+    },
+    {
+      file: 'sources/scan/covered-offset.ts',
+      find: 'const step = answer.cut ? count : this.#stepWithin(values);',
+      replace: 'const step = count;',
+    },
+  ],
+  'a short page is the last one': [
+    {
+      file: 'sources/scan/keyset.ts',
+      find: 'if (count === 0) {',
+      replace:
+        'if (count > 0 && count < reader.limit) { yield page; return { proved: true }; }\n    if (count === 0) {',
+    },
+  ],
+  'a cut answer is a short one': [
+    { file: 'zerodb/pages.ts', find: '  scanner.finish();', replace: '  try { scanner.finish(); } catch {}' },
+  ],
+  'inserts are repeated blindly': [
+    { file: 'zerodb/patient-http.ts', find: 'if (!request.repeatable) throw error;', replace: '' },
+  ],
+  "a manifest's own hash is not checked": [
+    {
+      file: 'model/manifest.ts',
+      find: 'if (computedHash !== hash) throw',
+      replace: 'if (false) throw',
+    },
+  ],
+  'verify looks at sizes only': [
+    {
+      file: 'operations/verify.ts',
+      find: "if (hash.hex() !== sha256) throw objectDamaged(manifest, key, 'holds other bytes than were stored');",
+      replace: '',
+    },
+  ],
+  'damaged manifests are left out': [
+    {
+      file: 'catalog/catalog.ts',
+      find: 'damaged.push({ backupId: id, error: toBackupError(thrown, { object: id }) });',
+      replace: '',
+    },
+  ],
+  'a marker that cannot be read is no error of verify': [
+    { file: 'operations/verify.ts', find: 'exits.push(...marker.map(exitOf));', replace: '' },
+  ],
+  'ids of indexes that were left behind are free': [
+    { file: 'catalog/catalog.ts', find: '  [INDEX_PREFIX, backupIdOfIndexKey],', replace: '' },
+  ],
+  'a stop does not wait': [
+    { file: 'kernel/workers.ts', find: 'Promise.allSettled(', replace: 'Promise.all(' },
+    {
+      file: 'kernel/workers.ts',
+      find: "if (end.status === 'rejected') throw end.reason;",
+      replace: 'void end;',
+    },
+  ],
+  'failures of scratch files are defects': [
+    { file: 'kernel/scratch.ts', find: 'throw stateError(thrown, directory);', replace: 'throw thrown;' },
+  ],
+  'documents are matched by logical id alone': [
+    {
+      file: 'operations/restore/match.ts',
+      find: 'left.current.compare(right.current, 0, HASH_BYTES, 0, HASH_BYTES);\n    const at',
+      replace: '-1;\n    const at',
+    },
+  ],
+  'a partly failed backup ends with 0': [
+    { file: 'operations/backup.ts', find: 'exit_code: combinedExit(exits),', replace: 'exit_code: 0,' },
+  ],
+  'the key is logged': [
+    {
+      file: 'zerodb/patient-http.ts',
+      find: 'const turn = await pace.turn(request.signal);',
+      replace:
+        "const turn = await pace.turn(request.signal); this.#world.log.write('debug', JSON.stringify(request.headers));",
+    },
+  ],
+};
+
+/** Every module of the tool that is loaded from now on has this defect. Throws if its text is no longer there. */
+export function plantDefect(name: string): void {
+  const defects = DEFECTS[name];
+  if (defects === undefined)
+    throw new Error(`no defect is called ${name}: ${Object.keys(DEFECTS).join(', ')}`);
+  for (const { file, find } of defects) {
+    if (!readFileSync(new URL(file, SOURCE), 'utf8').includes(find)) {
+      throw new Error(`${name}: the text is no longer in ${file}`);
+    }
+  }
+  registerHooks({
+    load(url, context, next) {
+      const loaded = next(url, context);
+      if (!(loaded.source instanceof Uint8Array)) return loaded;
+      let text = Buffer.from(loaded.source).toString();
+      for (const { file, find, replace } of defects) {
+        if (url === new URL(file, SOURCE).href) text = text.replaceAll(find, () => replace);
+      }
+      return { ...loaded, source: text };
+    },
+  });
+}

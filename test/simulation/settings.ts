@@ -63,7 +63,7 @@ export function drawSettings(seed: number): WorldSettings {
     rounds: 3 + dice.below(7),
     together: dice.chance(0.3) ? 0.3 : 0,
     faults,
-    faultyRounds: dice.pick([0, 0.4, 0.8]),
+    faultyRounds: dice.pick([0, 0.5, 0.9]),
     powerCuts: dice.pick([0, 0.5]),
     clockErrorMax: dice.pick([0, 0, 0, 5_000, 86_400_000]),
   };
@@ -77,5 +77,5 @@ const RATES: Partial<Record<FaultKind, readonly number[]>> = {
   freezes: [0.002, 0.01],
   'fails before': [0.002, 0.01, 0.05, 0.2],
   '429': [0.01, 0.05, 0.3],
-  lies: [0.002, 0.01],
+  lies: [0.005, 0.03],
 };

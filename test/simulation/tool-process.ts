@@ -51,7 +51,8 @@ export class ToolProcess implements Actor {
   readonly #surroundings: Surroundings;
   readonly #options: ProcessOptions;
   readonly #dice: Dice;
-  #calls = 0;
+  /** Methods of the ports that it called, in order. */
+  readonly calls: string[] = [];
 
   constructor(surroundings: Surroundings, options: ProcessOptions) {
     this.name = options.name;
@@ -89,10 +90,6 @@ export class ToolProcess implements Actor {
     return this.#stop.signal;
   }
 
-  get calls(): number {
-    return this.#calls;
-  }
-
   die(): void {
     this.dead = true;
     this.#surroundings.scheduler.end(this, new Died());
@@ -111,7 +108,8 @@ export class ToolProcess implements Actor {
     if (this.dead) throw new Died();
     const { scheduler, tally } = this.#surroundings;
     await scheduler.step(this, `${method} ${object}`);
-    const kind = this.#options.faults.draw({ method, number: ++this.#calls });
+    this.calls.push(method);
+    const kind = this.#options.faults.draw({ method, number: this.calls.length });
     if (kind === null) return await effect();
     tally(method, kind);
     this.suffered.add(kind);

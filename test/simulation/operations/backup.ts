@@ -8,17 +8,19 @@ import type { Operation } from './operation.ts';
 export const backupOperation: Operation = {
   name: 'backup',
   weight: 5,
+  usesTool: true,
   concurrent: true,
-  run: async (world) => [await runBackup(world, world.drawFaults())],
+  run: async (world, faults) => [await runBackup(world, faults)],
 };
 
 export const backupDryRun: Operation = {
   name: 'backup --dry-run',
   weight: 1,
+  usesTool: true,
   concurrent: false,
-  async run(world) {
+  async run(world, faults) {
     const before = world.observer.storeSum;
-    const attempt = await runBackup(world, world.drawFaults(), { dryRun: true });
+    const attempt = await runBackup(world, faults, { dryRun: true });
     if (world.observer.storeSum !== before) throw new Violation('a dry run changed the store');
     return [attempt];
   },
@@ -65,6 +67,9 @@ function judge(world: World, attempt: Attempt<BackupReport>, dryRun: boolean): v
         throw new Violation(`backup reports one of ${collection} that is not there`);
       }
       world.observer.acknowledge(backup_id);
+      if (world.observer.damaged.has('repository.json') && !world.damage.has('repository.json')) {
+        throw new Violation('a backup was made in a store whose marker was damaged when it was written');
+      }
     }
     if (outcome === 'failed' && error === undefined) throw new Violation('a failure without an error');
     const steady = world.history.steady(collection, attempt.from, attempt.to).length;

@@ -5,7 +5,8 @@ import type { Operation } from './operation.ts';
 /** Objects of the store decay, disappear or change places while nobody looks. */
 export const damageOperation: Operation = {
   name: 'damage at rest',
-  weight: 1,
+  weight: 2,
+  usesTool: false,
   concurrent: false,
   async run(world) {
     const { dice, disk, damage } = world;
@@ -21,6 +22,7 @@ export const damageOperation: Operation = {
 export const mendOperation: Operation = {
   name: 'damage is mended',
   weight: 1,
+  usesTool: false,
   concurrent: false,
   async run({ dice, damage }) {
     if (damage.keys.length > 0) damage.mend(dice.pick(damage.keys));
@@ -32,6 +34,7 @@ export const mendOperation: Operation = {
 export const disasterOperation: Operation = {
   name: 'disaster',
   weight: 1,
+  usesTool: false,
   concurrent: false,
   async run({ dice, server, settings, actsAs }) {
     actsAs('an unlucky person', () => server.wipe(dice.pick(settings.collections)));
@@ -43,6 +46,7 @@ export const disasterOperation: Operation = {
 export const pauseOperation: Operation = {
   name: 'pause',
   weight: 1,
+  usesTool: false,
   concurrent: false,
   async run({ dice, scheduler }) {
     const actor = { name: 'nobody', frozenUntil: 0 };

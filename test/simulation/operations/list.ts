@@ -5,12 +5,11 @@ import type { Operation } from './operation.ts';
 export const listOperation: Operation = {
   name: 'list',
   weight: 1,
+  usesTool: true,
   concurrent: true,
-  async run(world) {
+  async run(world, faults) {
     const before = world.observer.visible;
-    const attempt = await world.attempt(world.drawFaults(), ({ repository, signal }) =>
-      list(repository, {}, { signal }),
-    );
+    const attempt = await world.attempt(faults, ({ repository, signal }) => list(repository, {}, { signal }));
     world.assertServerUntouched(attempt);
     const { report, suffered } = attempt;
     if (report === null) return [attempt];
@@ -30,13 +29,12 @@ export const listOperation: Operation = {
 export const showOperation: Operation = {
   name: 'show',
   weight: 1,
+  usesTool: true,
   concurrent: true,
-  async run(world) {
+  async run(world, faults) {
     const id = world.pickBackup();
     if (id === null) return [];
-    const attempt = await world.attempt(world.drawFaults(), ({ repository, signal }) =>
-      show(repository, id, { signal }),
-    );
+    const attempt = await world.attempt(faults, ({ repository, signal }) => show(repository, id, { signal }));
     world.assertServerUntouched(attempt);
     const { report, suffered } = attempt;
     const isDamaged = world.observer.damaged.has(`manifests/${id}.json`);

@@ -10,23 +10,25 @@ import type { Operation } from './operation.ts';
 export const restoreOperation: Operation = {
   name: 'restore',
   weight: 4,
+  usesTool: true,
   concurrent: true,
-  async run(world) {
+  async run(world, faults) {
     const id = world.pickBackup();
     if (id === null) return [];
     const toCollection = world.dice.chance(0.3) ? 'elsewhere' : undefined;
-    return [await runRestore(world, world.drawFaults(), id, toCollection)];
+    return [await runRestore(world, faults, id, toCollection)];
   },
 };
 
 export const restoreDryRun: Operation = {
   name: 'restore --dry-run',
   weight: 1,
+  usesTool: true,
   concurrent: true,
-  async run(world) {
+  async run(world, faults) {
     const id = world.pickBackup();
     if (id === null) return [];
-    const attempt = await world.attempt(world.drawFaults(), async ({ repository, target, signal }) => {
+    const attempt = await world.attempt(faults, async ({ repository, target, signal }) => {
       const plan = await planRestore(repository, target, { backupId: id }, { signal });
       await plan.close();
       return plan.report;
@@ -40,11 +42,12 @@ export const restoreDryRun: Operation = {
 export const validateOperation: Operation = {
   name: 'restore --validate-only',
   weight: 1,
+  usesTool: true,
   concurrent: true,
-  async run(world) {
+  async run(world, faults) {
     const id = world.pickBackup();
     if (id === null) return [];
-    const attempt = await world.attempt(world.drawFaults(), ({ repository, signal }) =>
+    const attempt = await world.attempt(faults, ({ repository, signal }) =>
       validateBackup(repository, id, { signal }),
     );
     world.assertServerUntouched(attempt);

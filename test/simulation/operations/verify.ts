@@ -8,10 +8,11 @@ import type { Operation } from './operation.ts';
 export const verifyOperation: Operation = {
   name: 'verify',
   weight: 2,
+  usesTool: true,
   concurrent: true,
-  async run(world) {
+  async run(world, faults) {
     const level = world.dice.pick(['presence', 'checksum', 'decode'] as const);
-    return [await runVerify(world, world.drawFaults(), level)];
+    return [await runVerify(world, faults, level)];
   },
 };
 
