@@ -133,7 +133,7 @@ function isDamaged(world: World, id: string): boolean {
 }
 
 /** A backup whose archive or manifest is damaged is refused. */
-function assertSound(world: World, id: string): void {
+export function assertSound(world: World, id: string): void {
   const seen = world.observer.backups.get(id);
   const damaged = world.observer.damaged;
   if (damaged.has(`manifests/${id}.json`) || (seen !== undefined && damaged.has(seen.manifest.object_path))) {
