@@ -27,6 +27,7 @@ const CODES: Record<string, { code: ErrorCode; cure: string }> = {
     code: 'STORE_FORBIDDEN',
     cure: 'Mount the file system for writing, or point --store to another one.',
   },
+  EMFILE: { code: 'STORE_FAILED', cure: 'Raise the limit on open files (`ulimit -n`).' },
   ENOTDIR: { code: 'STORE_FAILED', cure: 'Point --store to a directory.' },
 };
 

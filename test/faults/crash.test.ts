@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { backup } from '../../src/operations/backup.ts';
 import { list } from '../../src/operations/list.ts';
@@ -8,6 +5,8 @@ import { verify } from '../../src/operations/verify.ts';
 import { createPlatform } from '../../src/platform/platform.ts';
 import { crashingPlatform } from '../support/crashing-platform.ts';
 import { Project, REQUEST, SETTINGS } from '../support/project.ts';
+
+/** Crashes at every step, in one process; real kills are in kill.test.ts. */
 
 const COLLECTIONS = ['users', 'events'];
 
@@ -67,39 +66,3 @@ test.each(['before', 'after'] as const)(
     await expectRerunWorks(project);
   },
 );
-
-const KILLS = Number(process.env.ZERODB_BACKUP_TEST_KILLS ?? 25);
-
-test(`kill -9 at ${KILLS} uniform instants of a real process`, { timeout: 600_000 }, async () => {
-  await using project = await Project.open(SETTINGS[0]);
-  fill(project, 1000);
-  const child = fileURLToPath(new URL('../support/backup-process.ts', import.meta.url));
-  const start = () =>
-    spawn(
-      process.execPath,
-      [child, project.sandbox.url, project.storePath, `${project.directory}/state`, project.sandbox.project],
-      {
-        env: { ...process.env, ZERODB_API_KEY: project.sandbox.apiKey },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    );
-  const undisturbed = start();
-  await once(undisturbed.stdout, 'data');
-  const started = performance.now();
-  expect((await once(undisturbed, 'exit'))[0]).toBe(0);
-  const duration = performance.now() - started;
-
-  let killed = 0;
-  for (let kill = 0; kill < KILLS; kill++) {
-    const victim = start();
-    const exit = once(victim, 'exit');
-    await once(victim.stdout, 'data'); // it is about to begin
-    await new Promise((resolve) => setTimeout(resolve, (duration * (kill + 0.5)) / KILLS));
-    victim.kill('SIGKILL');
-    const [, signal] = (await exit) as [number | null, string | null];
-    if (signal === 'SIGKILL') killed++;
-    if (kill % 5 === 0) await expectSound(project);
-  }
-  expect(killed).toBeGreaterThan(KILLS / 3);
-  await expectRerunWorks(project);
-});

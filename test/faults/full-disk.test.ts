@@ -1,15 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { indexKey, manifestKey } from '../../src/archive/layout.ts';
 import type { BackupReport } from '../../src/model/report.ts';
 import { backup } from '../../src/operations/backup.ts';
-import { list } from '../../src/operations/list.ts';
 import { verify } from '../../src/operations/verify.ts';
-import { bareEnvironment, runShell } from '../support/command-line.ts';
+import { runShell } from '../support/command-line.ts';
 import { Project, REQUEST, SETTINGS } from '../support/project.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { expectNothingLeftBehind } from '../support/whole-store.ts';
 
 /** A disk without room (failure-catalogue.md P05), for real: nothing unfinished stays, and room is all that it takes. */
 
@@ -32,20 +31,6 @@ async function filled(documents: number): Promise<Project> {
 async function backUp(project: Project): Promise<BackupReport> {
   const { repository, target } = await project.openTool(project.platform);
   return await backup(repository, target, { ...REQUEST, collections: COLLECTIONS });
-}
-
-/** The store holds the backups that it shows, whole, and nothing else; returns how many. */
-async function expectNothingLeftBehind(project: Project): Promise<number> {
-  const { backups, errors } = await list(project.repository, {});
-  expect(errors).toEqual([]);
-  const found = [...(await project.storeTree()).keys()].filter((path) => /_full_|\.partial\//.test(path));
-  const expected = backups.flatMap(({ manifest: { backup_id, object_path } }) => [
-    `/${object_path}`,
-    `/${indexKey(backup_id)}`,
-    `/${manifestKey(backup_id)}`,
-  ]);
-  expect(found.sort()).toEqual(expected.sort());
-  return backups.length;
 }
 
 async function expectRoomIsAllItTakes(project: Project): Promise<void> {
@@ -102,11 +87,7 @@ test.each([
 ])('P05: files that may not grow, found at $what', async ({ documents, kibibytes, what }) => {
   await using project = await filled(documents);
   const env = {
-    ...bareEnvironment(project.directory),
-    ZERODB_API_BASE_URL: project.sandbox.url,
-    ZERODB_API_KEY: project.sandbox.apiKey,
-    ZERODB_PROJECT_ID: project.sandbox.project,
-    ZERODB_BACKUP_STORE: project.storePath,
+    ...project.environment,
     NODE_COMPILE_CACHE: '', // it would not fit either
   };
   const limited = `ulimit -f ${kibibytes} && zerodb-backup backup --collections ${COLLECTIONS.join(',')}`;

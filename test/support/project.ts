@@ -11,6 +11,7 @@ import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandb
 import type { Target } from '../../src/sources/target.ts';
 import { openZerodbSource } from '../../src/sources/zerodb.ts';
 import { openDirectoryStore } from '../../src/stores/directory.ts';
+import { bareEnvironment } from './command-line.ts';
 
 export const SETTINGS = [
   { dialect: 'A', shape: 'id_data' },
@@ -65,6 +66,17 @@ export class Project {
       setting,
       await openTool(sandbox, directory, setting, createPlatform()),
     );
+  }
+
+  /** In which the program finds this server and this store. */
+  get environment(): Record<string, string> {
+    return {
+      ...bareEnvironment(this.directory),
+      ZERODB_API_BASE_URL: this.sandbox.url,
+      ZERODB_API_KEY: this.sandbox.apiKey,
+      ZERODB_PROJECT_ID: this.sandbox.project,
+      ZERODB_BACKUP_STORE: this.storePath,
+    };
   }
 
   /** The tool as a new process would have it, over another platform. */
