@@ -1,5 +1,6 @@
 import { backupDryRun, backupOperation } from './operations/backup.ts';
 import { damageOperation, disasterOperation, mendOperation, pauseOperation } from './operations/events.ts';
+import { exportOperation } from './operations/export.ts';
 import { listOperation, showOperation } from './operations/list.ts';
 import type { Operation } from './operations/operation.ts';
 import { restoreDryRun, restoreOperation, validateOperation } from './operations/restore.ts';
@@ -15,6 +16,7 @@ export const OPERATIONS: readonly Operation[] = [
   restoreOperation,
   restoreDryRun,
   validateOperation,
+  exportOperation,
   damageOperation,
   mendOperation,
   disasterOperation,
