@@ -176,8 +176,8 @@ export const DEFECTS: Readonly<Record<string, readonly Defect[]>> = {
   ],
 };
 
-/** Every module of the tool that is loaded from now on has this defect. Throws if its text is no longer there. */
-export function plantDefect(name: string): void {
+/** The changes that make a defect. Throws if a text that they look for is no longer there. */
+export function defectNamed(name: string): readonly Defect[] {
   const defects = DEFECTS[name];
   if (defects === undefined)
     throw new Error(`no defect is called ${name}: ${Object.keys(DEFECTS).join(', ')}`);
@@ -186,6 +186,12 @@ export function plantDefect(name: string): void {
       throw new Error(`${name}: the text is no longer in ${file}`);
     }
   }
+  return defects;
+}
+
+/** Every module of the tool that is loaded from now on has this defect. */
+export function plantDefect(name: string): void {
+  const defects = defectNamed(name);
   registerHooks({
     load(url, context, next) {
       const loaded = next(url, context);
