@@ -13,6 +13,9 @@ const STREAM_CHUNK_BYTES = 256 * 1024;
 /** zlib refuses smaller output buffers. */
 const CHUNK_BYTES_MIN = 64;
 
+/** As many bytes can become of one: of deflate's shortest code 258 by one bit, of a zstd block of 4 bytes 128 KiB. */
+const GROWTH_MAX = { gzip: 1032, zstd: 32_768 } as const;
+
 /** Node's one-shot functions copy the output once more wherever it came in two parts, so engines are run directly. */
 export const zlibCodec: Codec = {
   // `binary` is the older name of latin1, and the one that the types know
@@ -45,8 +48,10 @@ export const zlibCodec: Codec = {
   },
 
   async decompress(compression, stored, rawLength) {
-    noteBuffers(rawLength);
-    const options = { chunkSize: Math.max(rawLength + 1, CHUNK_BYTES_MIN), rejectGarbageAfterEnd: true };
+    // one output buffer for all of it, but none for what a block merely claims
+    const possible = Math.min(rawLength + 1, GROWTH_MAX[compression] * stored.length);
+    noteBuffers(possible);
+    const options = { chunkSize: Math.max(possible, CHUNK_BYTES_MIN), rejectGarbageAfterEnd: true };
     const engine = compression === 'gzip' ? zlib.createGunzip(options) : zlib.createZstdDecompress(options);
     const parts: Buffer[] = [];
     let length = 0;

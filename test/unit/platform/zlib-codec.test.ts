@@ -3,6 +3,7 @@ import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { Compression } from '../../../src/kernel/codec.ts';
 import { zlibCodec } from '../../../src/platform/zlib-codec.ts';
+import { bufferBytesOf } from '../../support/fuzzing.ts';
 
 const COMPRESSIONS: readonly Compression[] = ['gzip', 'zstd'];
 const TEXT = Buffer.from(
@@ -37,6 +38,19 @@ describe.each(COMPRESSIONS)('%s', (compression) => {
     expect(stored.toString('hex').split(magic)).toHaveLength(2);
     const plain = compression === 'gzip' ? zlib.gunzipSync(stored) : zlib.zstdDecompressSync(stored);
     expect(plain).toEqual(Buffer.concat(parts));
+  });
+
+  it('allocates no more than its input can become, whatever length is stated', async () => {
+    const stored = await compressed(compression, [Buffer.from('{}')]);
+    let refused = false;
+    const bytes = await bufferBytesOf(async () => {
+      const claim = zlibCodec.decompress(compression, stored, 0xffffffff);
+      await claim.catch(() => {
+        refused = true;
+      });
+    });
+    expect(refused).toBe(true);
+    expect(bytes).toBeLessThan(16 << 20);
   });
 
   it('refuses content of another length than stated', async () => {
