@@ -27,7 +27,7 @@ export function messageOf(response: HttpResponse, redaction: Redaction): string 
   const text = bodyText(response);
   const message = statedMessage(parsed(text)) ?? (describesItself(response) ? text : '');
   const clean = printable(redaction.redact(message.trim()));
-  return clean === '' ? contentOf(response) : truncated(clean, MESSAGE_LENGTH_MAX);
+  return clean === '' ? contentOf(response, redaction) : truncated(clean, MESSAGE_LENGTH_MAX);
 }
 
 /** Machine-readable facts of an error: names of the fields that a 422 is about, and its code. */
@@ -79,7 +79,11 @@ export function failureOf(response: HttpResponse, about: About): BackupError {
   if (status >= 300 && status < 400) {
     const cure =
       'If that address is the right one, configure it as the base URL: credentials are not sent after redirects.';
-    return failure('SOURCE_REFUSED', `the server redirects to ${redirectGoal(response)}`, cure);
+    return failure(
+      'SOURCE_REFUSED',
+      `the server redirects to ${redirectGoal(response, about.redaction)}`,
+      cure,
+    );
   }
   switch (status) {
     case 401:
@@ -129,7 +133,7 @@ export function malformedAnswer(response: HttpResponse, about: About, why: strin
   const words = stated === null ? '' : ` that says "${shown(stated, about)}"`;
   const isTelling = stated === null && response.body.length > 0 && !isWebPage(response);
   const sample = isTelling ? `: ${shown(bodyText(response), about)}` : '';
-  const message = `cannot ${about.task}: ${why}; the answer is ${contentOf(response)}${words}${sample}`;
+  const message = `cannot ${about.task}: ${why}; the answer is ${contentOf(response, about.redaction)}${words}${sample}`;
   return new BackupError('SOURCE_MALFORMED', message, {
     ...(about.object !== undefined && { object: about.object }),
     cure: 'Check that the base URL is that of a ZeroDB server, and that no proxy or login page stands in between.',
@@ -144,9 +148,9 @@ export function isWebPage(response: HttpResponse): boolean {
   );
 }
 
-function contentOf(response: HttpResponse): string {
+function contentOf(response: HttpResponse, redaction: Redaction): string {
   if (response.body.length === 0) return 'empty';
-  if (isWebPage(response)) return titled(bodyText(response));
+  if (isWebPage(response)) return titled(redaction.redact(bodyText(response)));
   return parsed(bodyText(response)) === null ? 'not a JSON object' : 'a JSON object';
 }
 
@@ -210,8 +214,9 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function redirectGoal(response: HttpResponse): string {
+function redirectGoal(response: HttpResponse, redaction: Redaction): string {
   const location = response.headers.location ?? '';
-  if (!URL.canParse(location)) return location === '' ? 'nowhere' : printable(truncated(location, 100));
+  if (!URL.canParse(location))
+    return location === '' ? 'nowhere' : printable(truncated(redaction.redact(location), 100));
   return new URL(location).origin;
 }

@@ -54,6 +54,15 @@ describe("the server's own words", () => {
     expect(messageOf(answer(500, body), new Redaction())).toBe(expected);
   });
 
+  it('hold no secret, in the title of a page and in the goal of a redirect neither', () => {
+    const about = aboutUsers();
+    const page = '<html><title>Sign in again, s3cret-value</title>';
+    expect(messageOf(answer(403, page), about.redaction)).toBe('an HTML page "Sign in again, [redacted]"');
+    expect(malformedAnswer(answer(200, page), about, 'no list').message).not.toContain('s3cret');
+    const redirect = answer(302, '', { location: '/login?key=s3cret-value' });
+    expect(failureOf(redirect, about).message).toContain('redirects to /login?key=[redacted]');
+  });
+
   it('may lie as deep as they like', () => {
     const deep = '['.repeat(20_000) + ']'.repeat(20_000);
     const words = (body: string) => messageOf(answer(400, body), new Redaction());
