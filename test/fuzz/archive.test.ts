@@ -32,7 +32,7 @@ describe.each(['gzip', 'zstd'] as const)('an archive of %s', (compression) => {
     const archive = await writeArchive(DOCUMENTS, {}, { compression });
     const other = await writeArchive(DOCUMENTS.slice(1), {}, { compression });
     const manifest = manifestOf(archive, compression);
-    await fuzz(untrusted([archive.stored, other.stored]), 600, async (stored) => {
+    await fuzz(untrusted([archive.stored, other.stored]), 2000, async (stored) => {
       const repository = openRepository(
         testPlatform(),
         memoryStore(new Map([[manifest.object_path, stored]])),
