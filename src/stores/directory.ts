@@ -14,6 +14,9 @@ const READ_BYTES = 256 * 1024;
 /** What a freshly made file system puts into its root; may be unreadable, and is nobody's. */
 const LOST_AND_FOUND = 'lost+found';
 
+/** Stands in the place of bytes of a name that are not UTF-8: no path made of that name leads there, and no key. */
+const UNDECODABLE = '\ufffd';
+
 /**
  * A store in a directory of a file system with hard links: a key is a path below it. Files are 0600, directories 0700.
  * A new object is written beside, fsynced, linked to its name (which fails if the name is taken), and the directory
@@ -237,7 +240,7 @@ async function* walk(
     if (kind === 'directory') {
       const below = `${key}/`;
       const wanted = below.startsWith(prefix) || prefix.startsWith(below);
-      if (wanted && key !== PARTIAL_DIRECTORY && key !== LOST_AND_FOUND)
+      if (wanted && key !== PARTIAL_DIRECTORY && key !== LOST_AND_FOUND && !name.includes(UNDECODABLE))
         yield* walk(files, `${directory}/${name}`, below, prefix, signal);
     } else if (prefix.startsWith(`${key}/`)) {
       assertDirectory(`${directory}/${name}`, kind);

@@ -342,6 +342,13 @@ describe('the directory store on its disk', () => {
       expect(await keys(open())).toEqual(['My Photos/IMG.JPG']);
     });
 
+    it('names that are not UTF-8 are nobody’s, and hide nothing', async () => {
+      await put(open(), 'manifests/a');
+      mkdirSync(Buffer.concat([Buffer.from(`${root}/manifests/`), Buffer.of(0x80)]));
+      writeFileSync(Buffer.concat([Buffer.from(`${root}/manifests/`), Buffer.of(0x81)]), 'x');
+      expect(await keys(open(), 'manifests/')).toEqual(['manifests/a']);
+    });
+
     it('a slash at the end of its path means nothing', async () => {
       await put(open(platform.files, `${root}/`), 'manifests/a');
       expect(await keys(open())).toEqual(['manifests/a']);
