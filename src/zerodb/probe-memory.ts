@@ -41,7 +41,9 @@ async function readAll(files: Files, path: string): Promise<Map<string, string>>
       const bytes = Buffer.alloc(Math.min(reader.size, BYTES_MAX));
       await reader.read(bytes, 0);
       const value: unknown = JSON.parse(bytes.toString('utf8'));
-      for (const [key, answer] of Object.entries(value as object)) {
+      // a text has entries too: its characters
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return remembered;
+      for (const [key, answer] of Object.entries(value)) {
         if (typeof answer === 'string') remembered.set(key, answer);
       }
     } finally {

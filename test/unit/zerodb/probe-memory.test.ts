@@ -27,6 +27,15 @@ test('remembers, privately, and forgets what is damaged', async () => {
   expect(JSON.parse(await readFile(join(state, 'probes.json'), 'utf8'))).toEqual({ server: 'C' });
 });
 
+test.each(['"ab"', '["ab"]', 'null', '1'])('forgets a file that holds %s', async (content) => {
+  const state = await directory();
+  await writeFile(join(state, 'probes.json'), content);
+  const memory = openProbeMemory(createPlatform(), state);
+  expect(await memory.read('0')).toBeNull();
+  await memory.write('server', 'A');
+  expect(JSON.parse(await readFile(join(state, 'probes.json'), 'utf8'))).toEqual({ server: 'A' });
+});
+
 test('a server is probed once', async () => {
   await using sandbox = await startSandbox({ prefixes: ['/v1/public/projects/{pid}/database'] });
   const platform = createPlatform();
