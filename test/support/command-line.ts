@@ -22,7 +22,7 @@ export interface Ended {
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Sent so long after the start, if the program still runs. */
+  /** Sent so long after the first word on standard output, if the program still runs. */
   readonly strike?: { readonly signal: NodeJS.Signals; readonly afterMs: number };
   /** Called with each piece of standard output or error, for tests that act while the program runs. */
   readonly onOutput?: (text: string, child: { kill(signal: NodeJS.Signals): boolean }) => void;
@@ -59,8 +59,7 @@ export function run(command: string, argv: readonly string[], options: CommandOp
     }
     const { strike } = options;
     if (strike !== undefined) {
-      const timer = setTimeout(() => child.kill(strike.signal), strike.afterMs);
-      child.on('exit', () => clearTimeout(timer));
+      child.stdout.once('data', () => setTimeout(() => child.kill(strike.signal), strike.afterMs).unref());
     }
     child.on('error', reject);
     child.on('close', (code, signal) => resolve({ code, signal, ...output }));
