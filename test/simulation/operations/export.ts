@@ -1,7 +1,7 @@
 import { exportBackup } from '../../../src/operations/export.ts';
 import { Violation } from '../attempt.ts';
 import type { Operation } from './operation.ts';
-import { assertSound } from './restore.ts';
+import { assertSound, readSomeBackup } from './reading.ts';
 
 /** What is handed out are the documents of the backup, in both formats. */
 export const exportOperation: Operation = {
@@ -10,15 +10,14 @@ export const exportOperation: Operation = {
   usesTool: true,
   concurrent: true,
   async run(world, faults) {
-    const id = world.pickBackup();
-    if (id === null) return [];
     const format = world.dice.pick(['json', 'ndjson'] as const);
     const pieces: Buffer[] = [];
     const write = async (bytes: Uint8Array): Promise<void> => void pieces.push(Buffer.from(bytes));
-    const attempt = await world.attempt(faults, ({ repository, signal }) =>
-      exportBackup(repository, id, { format, write }, { signal }),
+    const reading = await readSomeBackup(world, faults, ({ repository, signal }, backupId) =>
+      exportBackup(repository, backupId, { format, write }, { signal }),
     );
-    world.assertServerUntouched(attempt);
+    if (reading === null) return [];
+    const { id, attempt } = reading;
     if (attempt.report === null) return [attempt];
     assertSound(world, id);
     const lines = Buffer.concat(pieces).toString('latin1').split('\n').slice(0, -1);

@@ -1,6 +1,7 @@
 import { list, show } from '../../../src/operations/list.ts';
 import { Violation } from '../attempt.ts';
 import type { Operation } from './operation.ts';
+import { readSomeBackup } from './reading.ts';
 
 export const listOperation: Operation = {
   name: 'list',
@@ -32,10 +33,11 @@ export const showOperation: Operation = {
   usesTool: true,
   concurrent: true,
   async run(world, faults) {
-    const id = world.pickBackup();
-    if (id === null) return [];
-    const attempt = await world.attempt(faults, ({ repository, signal }) => show(repository, id, { signal }));
-    world.assertServerUntouched(attempt);
+    const reading = await readSomeBackup(world, faults, ({ repository, signal }, backupId) =>
+      show(repository, backupId, { signal }),
+    );
+    if (reading === null) return [];
+    const { id, attempt } = reading;
     const { report, suffered } = attempt;
     const isDamaged = world.observer.damaged.has(`manifests/${id}.json`);
     if (report !== null && (isDamaged || report.manifest.backup_id !== id)) {

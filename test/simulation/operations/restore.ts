@@ -6,6 +6,7 @@ import { idOf } from '../history.ts';
 import { type SeenBackup, stored } from '../observer.ts';
 import type { World } from '../world.ts';
 import type { Operation } from './operation.ts';
+import { assertSound, isUnsound, readSomeBackup } from './reading.ts';
 
 export const restoreOperation: Operation = {
   name: 'restore',
@@ -26,16 +27,14 @@ export const restoreDryRun: Operation = {
   usesTool: true,
   concurrent: true,
   async run(world, faults) {
-    const id = world.pickBackup();
-    if (id === null) return [];
-    const attempt = await world.attempt(faults, async ({ repository, target, signal }) => {
-      const plan = await planRestore(repository, target, { backupId: id }, { signal });
+    const reading = await readSomeBackup(world, faults, async ({ repository, target, signal }, backupId) => {
+      const plan = await planRestore(repository, target, { backupId }, { signal });
       await plan.close();
       return plan.report;
     });
-    world.assertServerUntouched(attempt);
-    if (attempt.report !== null) assertSound(world, id);
-    return [attempt];
+    if (reading === null) return [];
+    if (reading.attempt.report !== null) assertSound(world, reading.id);
+    return [reading.attempt];
   },
 };
 
@@ -45,14 +44,13 @@ export const validateOperation: Operation = {
   usesTool: true,
   concurrent: true,
   async run(world, faults) {
-    const id = world.pickBackup();
-    if (id === null) return [];
-    const attempt = await world.attempt(faults, ({ repository, signal }) =>
+    const reading = await readSomeBackup(world, faults, ({ repository, signal }, id) =>
       validateBackup(repository, id, { signal }),
     );
-    world.assertServerUntouched(attempt);
+    if (reading === null) return [];
+    const { id, attempt } = reading;
     if (attempt.report !== null) assertSound(world, id);
-    else if (attempt.suffered.size === 0 && !isDamaged(world, id)) {
+    else if (attempt.suffered.size === 0 && !isRefused(world, id)) {
       throw new Violation(`validation refuses ${id}: ${attempt.error?.message}`);
     }
     return [attempt];
@@ -76,7 +74,7 @@ export async function runRestore(
   });
   const seen = world.observer.backups.get(backupId);
   const changes = world.history.changesBy(attempt.process.name);
-  if (seen === undefined || isDamaged(world, backupId)) {
+  if (seen === undefined || isRefused(world, backupId)) {
     if (changes.length > 0) throw new Violation(`the damaged ${backupId} was restored`);
   } else {
     judge(world, attempt, seen, toCollection ?? seen.manifest.collection);
@@ -121,22 +119,9 @@ function judge(world: World, attempt: Attempt<RestoreReport>, seen: SeenBackup, 
     throw new Violation(`a restore reports success, and this is not there: ${absent[0]}`);
 }
 
-function isDamaged(world: World, id: string): boolean {
-  const seen = world.observer.backups.get(id);
-  const damaged = world.observer.damaged;
-  // the index is not needed; the marker tells whether anybody has tampered with the store
-  return (
-    (damaged.has('repository.json') && !world.damage.isGone('repository.json')) ||
-    damaged.has(`manifests/${id}.json`) ||
-    (seen !== undefined && damaged.has(seen.manifest.object_path))
-  );
-}
-
-/** A backup whose archive or manifest is damaged is refused. */
-export function assertSound(world: World, id: string): void {
-  const seen = world.observer.backups.get(id);
-  const damaged = world.observer.damaged;
-  if (damaged.has(`manifests/${id}.json`) || (seen !== undefined && damaged.has(seen.manifest.object_path))) {
-    throw new Violation(`the damaged ${id} was taken for good`);
-  }
+/** The index is not needed; a damaged marker says that somebody has tampered with the store. */
+function isRefused(world: World, id: string): boolean {
+  const { damage, observer } = world;
+  const isMarkerDamaged = observer.damaged.has('repository.json') && !damage.isGone('repository.json');
+  return isMarkerDamaged || isUnsound(world, id);
 }
