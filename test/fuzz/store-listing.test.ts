@@ -59,6 +59,12 @@ it(
         expect(listed.value.backups.map(({ manifest: one }) => one.backup_id)).toEqual([BACKUP_ID]);
         expect('value' in verified && verified.value.exit_code).not.toBe(0);
       }
+      const manifests = (await Array.fromAsync(store.list('manifests/'))).filter(({ key }) =>
+        key.endsWith('.json'),
+      );
+      if ('value' in listed) {
+        expect(listed.value.backups.length + listed.value.errors.length).toBe(manifests.length);
+      }
       for await (const { key } of store.list('')) {
         const read = await attempt(() => store.size(key));
         expect('value' in read).toBe(isStoreKey(key));
