@@ -1,4 +1,4 @@
-import { truncated } from '../kernel/printable.ts';
+import { printable, truncated } from '../kernel/printable.ts';
 
 /** What a configured value may look like. `raw` comes from a flag, a variable (text) or a file (YAML, JSON). */
 export interface Kind<Value> {
@@ -133,7 +133,7 @@ function isPlain(raw: unknown): raw is string | number {
 
 function described(raw: unknown): string {
   if (raw === null || raw === undefined) return 'empty';
-  if (typeof raw === 'string') return JSON.stringify(truncated(raw, 100));
+  if (typeof raw === 'string') return printable(JSON.stringify(truncated(raw, 100)));
   if (typeof raw === 'number' || typeof raw === 'boolean') return String(raw);
   return Array.isArray(raw) ? 'a list' : `an ${typeof raw}`;
 }

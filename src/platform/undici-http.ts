@@ -141,7 +141,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (!this.#end()) return;
     const sent = this.#controller !== null;
     const { words, trouble } = tellTrouble(error, sent);
-    this.#reject(new HttpFailure(failureKind(error, sent), words, error, trouble));
+    this.#reject(new HttpFailure(failureKind(error, sent), printable(words), error, trouble));
   }
 
   #abandonTooLarge(): void {

@@ -236,11 +236,12 @@ async function* walk(
 ): AsyncGenerator<StoredObject> {
   for (const { name, kind } of await files.list(directory)) {
     signal?.throwIfAborted();
+    if (name.includes(UNDECODABLE)) continue;
     const key = `${above}${name}`;
     if (kind === 'directory') {
       const below = `${key}/`;
       const wanted = below.startsWith(prefix) || prefix.startsWith(below);
-      if (wanted && key !== PARTIAL_DIRECTORY && key !== LOST_AND_FOUND && !name.includes(UNDECODABLE))
+      if (wanted && key !== PARTIAL_DIRECTORY && key !== LOST_AND_FOUND)
         yield* walk(files, `${directory}/${name}`, below, prefix, signal);
     } else if (prefix.startsWith(`${key}/`)) {
       assertDirectory(`${directory}/${name}`, kind);

@@ -20,6 +20,10 @@ describe('list', () => {
   });
 });
 
+it('shows a refused value on one line', () => {
+  expect(() => count(1, 2).parse('\u007f')).toThrow('is "\\x7f", not');
+});
+
 describe('duration', () => {
   it.each([
     ['500ms', 500],
