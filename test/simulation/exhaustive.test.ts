@@ -3,6 +3,7 @@ import { type FaultKind, NO_FAULTS, oneFault, PORT_METHODS } from './faults.ts';
 import { backupOperation, runBackup } from './operations/backup.ts';
 import type { Operation } from './operations/operation.ts';
 import { peace } from './operations/peace.ts';
+import { restoreOperation } from './operations/restore.ts';
 import { OPERATIONS } from './operations.ts';
 import { drawSettings, type WorldSettings } from './settings.ts';
 import { World } from './world.ts';
@@ -17,6 +18,7 @@ function calmSettings(dialect: 'A' | 'B'): WorldSettings {
     shape: 'id_data',
     rowOrder: 'newest',
     listsTables: true,
+    probes: true,
     pageClamp: 0,
     shuffleTies: false,
     latencyMs: 5,
@@ -81,24 +83,27 @@ describe.each(OPERATIONS.filter(({ usesTool }) => usesTool))('$name', (operation
   });
 });
 
-it('a backup recovers from two deaths in a row, wherever they come', async () => {
-  const calls = await callsOf(backupOperation, 'A');
-  expect(calls.length).toBeGreaterThan(40);
-  const [firsts, seconds] = ALL ? [1, 1] : [9, 7];
-  for (let first = 1; first <= calls.length; first += firsts) {
-    for (let second = 1 + (first % seconds); second <= calls.length; second += seconds) {
-      const world = await worldBefore('A');
-      try {
-        for (const number of [first, second]) {
-          const kind = number % 2 === 0 ? 'dies before' : 'dies after';
-          world.observer.look([await world.live(() => runBackup(world, oneFault(number, kind)))]);
+it.each([backupOperation, restoreOperation])(
+  '$name recovers from two deaths in a row, wherever they come',
+  async (operation) => {
+    const calls = await callsOf(operation, 'A');
+    expect(calls.length).toBeGreaterThan(30);
+    const [firsts, seconds] = ALL ? [1, 1] : [9, 7];
+    for (let first = 1; first <= calls.length; first += firsts) {
+      for (let second = 1 + (first % seconds); second <= calls.length; second += seconds) {
+        const world = await worldBefore('A');
+        try {
+          for (const number of [first, second]) {
+            const kind = number % 2 === 0 ? 'dies before' : 'dies after';
+            world.observer.look(await world.live(() => operation.run(world, oneFault(number, kind))));
+          }
+          await endInPeace(world);
+        } catch (thrown) {
+          throw new Error(`deaths at the calls ${first} and ${second}`, { cause: thrown });
+        } finally {
+          await world.close();
         }
-        await endInPeace(world);
-      } catch (thrown) {
-        throw new Error(`deaths at the calls ${first} and ${second}`, { cause: thrown });
-      } finally {
-        await world.close();
       }
     }
-  }
-});
+  },
+);

@@ -92,7 +92,7 @@ export function oneFault(number: number, kind: FaultKind): Faults {
   };
 }
 
-/** Each kind that is on befalls calls with its own chance. */
+/** Each kind that is on befalls any call, with its own chance. */
 export class RandomFaults implements Faults {
   readonly #dice: Dice;
   readonly #rates: ReadonlyMap<FaultKind, number>;
@@ -110,5 +110,29 @@ export class RandomFaults implements Faults {
   }
 }
 
-/** Which port methods exist twice is a matter of spelling: all kinds there are, each once. */
+const CALLS_SPARED_MAX = 12;
+
+/**
+ * One kind that is on befalls one method of a port, after some calls of it: most faults end a process, and without
+ * aim nearly all processes would end where most calls are, at the network.
+ */
+export class AimedFault implements Faults {
+  readonly #method: string;
+  readonly #kind: FaultKind | undefined;
+  #spared: number;
+
+  constructor(dice: Dice, rates: ReadonlyMap<FaultKind, number>) {
+    this.#method = dice.pick(Object.keys(PORT_METHODS));
+    const kinds = PORT_METHODS[this.#method]!.filter((kind) => rates.has(kind));
+    this.#kind = kinds[dice.below(kinds.length)];
+    this.#spared = dice.below(dice.pick([1, 3, CALLS_SPARED_MAX]));
+  }
+
+  draw({ method }: PortCall): FaultKind | null {
+    if (method !== this.#method || this.#kind === undefined || this.#spared-- !== 0) return null;
+    return this.#kind;
+  }
+}
+
+/** All kinds, each once. */
 export const FAULT_KINDS: readonly FaultKind[] = [...new Set(Object.values(PORT_METHODS).flat())];

@@ -72,16 +72,17 @@ export async function live(
   };
 }
 
+/** Processes at work at a time. */
+const AT_ONCE_MAX = 3;
+
 function choose(world: World): Operation[] {
-  const first = pick(world, OPERATIONS);
-  if (!first.concurrent || !world.dice.chance(world.settings.together)) return [first];
-  return [
-    first,
-    pick(
-      world,
-      OPERATIONS.filter(({ concurrent }) => concurrent),
-    ),
-  ];
+  const chosen = [pick(world, OPERATIONS)];
+  if (!chosen[0]!.concurrent) return chosen;
+  const others = OPERATIONS.filter(({ concurrent }) => concurrent);
+  while (chosen.length < AT_ONCE_MAX && world.dice.chance(world.settings.together)) {
+    chosen.push(pick(world, others));
+  }
+  return chosen;
 }
 
 function pick({ dice }: World, operations: readonly Operation[]): Operation {

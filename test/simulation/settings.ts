@@ -7,6 +7,8 @@ export interface WorldSettings {
   readonly dialect: 'A' | 'B';
   readonly shape: 'id_data' | 'flat';
   readonly rowOrder: 'newest' | 'oldest' | 'none';
+  /** The tool finds out the dialect, and remembers it. */
+  readonly probes: boolean;
   /** The server lists its tables. */
   readonly listsTables: boolean;
   /** Longest answer, whatever was asked for; 0: as asked. */
@@ -23,7 +25,7 @@ export interface WorldSettings {
   readonly writeEveryMs: number;
   /** Operations in a world's life. */
   readonly rounds: number;
-  /** Share of rounds in which two processes are at work at the same time. */
+  /** Chance that one more process is at work at the same time. */
   readonly together: number;
   /** Chance of each kind of fault at a call; a kind that is not there never comes. */
   readonly faults: ReadonlyMap<FaultKind, number>;
@@ -42,28 +44,29 @@ export function drawSettings(seed: number): WorldSettings {
   const coin = (): boolean => dice.chance(0.5);
   const faults = new Map<FaultKind, number>();
   for (const kind of FAULT_KINDS) {
-    if (coin()) faults.set(kind, dice.pick(RATES[kind] ?? [0.005, 0.02, 0.1]));
+    if (coin()) faults.set(kind, dice.pick(RATES[kind] ?? [0.005, 0.02, 0.05]));
   }
   return {
     seed,
     dialect: coin() ? 'A' : 'B',
     shape: coin() ? 'id_data' : 'flat',
     rowOrder: dice.pick(['newest', 'newest', 'oldest', 'none'] as const),
+    probes: coin(),
     listsTables: dice.chance(0.7),
-    pageClamp: dice.pick([0, 1, 3, 5, 10]),
+    pageClamp: dice.pick([0, 0, 1, 4, 10]),
     shuffleTies: dice.chance(0.3),
     latencyMs: dice.pick([0, 5, 50, 500]),
     collections: NAMES.filter(() => dice.chance(0.3))
       .concat('last')
       .slice(0, 4),
-    documents: dice.pick([0, 1, 2, 5, 12, 25]),
+    documents: dice.pick([0, 1, 2, 4, 8, 16]),
     compression: coin() ? 'gzip' : 'zstd',
     concurrency: 1 + dice.below(3),
     writeEveryMs: coin() ? dice.pick([5, 50, 500, 5_000]) : 0,
-    rounds: 3 + dice.below(7),
+    rounds: 5 + dice.below(8),
     together: dice.chance(0.3) ? 0.3 : 0,
     faults,
-    faultyRounds: dice.pick([0, 0.5, 0.9]),
+    faultyRounds: dice.pick([0, 0.6, 1]),
     powerCuts: dice.pick([0, 0.5]),
     clockErrorMax: dice.pick([0, 0, 0, 5_000, 86_400_000]),
   };
@@ -75,7 +78,6 @@ const RATES: Partial<Record<FaultKind, readonly number[]>> = {
   'dies after': [0.001, 0.005, 0.02],
   stopped: [0.001, 0.005, 0.02],
   freezes: [0.002, 0.01],
-  'fails before': [0.002, 0.01, 0.05, 0.2],
-  '429': [0.01, 0.05, 0.3],
+  '429': [0.01, 0.05, 0.2],
   lies: [0.005, 0.03],
 };

@@ -30,6 +30,13 @@ const first = Number(values.seed);
 const without = new Set(values.without.split(',').filter(Boolean).map(Number));
 const distribution = new Distribution();
 const began = performance.now();
+const printSummary = (): void => distribution.print((performance.now() - began) / 1000);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    printSummary();
+    process.exit(1);
+  });
+}
 for (let seed = first; seed < first + Number(values.seeds); seed++) {
   const life = await live(drawSettings(seed), { without });
   distribution.add(life);
@@ -38,7 +45,7 @@ for (let seed = first; seed < first + Number(values.seeds); seed++) {
   await explain(life);
   if (values['until-violation']) break;
 }
-distribution.print((performance.now() - began) / 1000);
+printSummary();
 if (distribution.violations > 0) process.exitCode = 1;
 
 async function explain(life: Life): Promise<void> {

@@ -6,10 +6,11 @@ import { Dice } from '../../src/sandbox/dice.ts';
 import type { Target } from '../../src/sources/target.ts';
 import { openZerodbSource } from '../../src/sources/zerodb.ts';
 import { openDirectoryStore } from '../../src/stores/directory.ts';
+import { openProbeMemory } from '../../src/zerodb/probe-memory.ts';
 import { type Attempt, STORE, Violation } from './attempt.ts';
 import { DamageLedger } from './damage.ts';
 import { Disk } from './disk.ts';
-import { type Faults, NO_FAULTS, RandomFaults } from './faults.ts';
+import { AimedFault, type Faults, NO_FAULTS, RandomFaults } from './faults.ts';
 import { History } from './history.ts';
 import { SERVER } from './network.ts';
 import { Observer } from './observer.ts';
@@ -18,6 +19,7 @@ import type { WorldSettings } from './settings.ts';
 import { Died, EPOCH, type Surroundings, ToolProcess } from './tool-process.ts';
 import { Writer } from './writer.ts';
 
+const STATE = '/home/state';
 const MARKER = 'repository.json';
 /** Must never be seen outside requests. */
 const SECRET = 'zdb_canary_b1946ac92492d2347c6235b4d2611184';
@@ -110,8 +112,9 @@ export class World {
   /** The faults of this world, for one run of the tool. */
   drawFaults(): Faults {
     const { faults, faultyRounds } = this.settings;
-    const seed = this.dice.word();
-    return this.dice.chance(faultyRounds) ? new RandomFaults(new Dice(seed), faults) : NO_FAULTS;
+    const dice = new Dice(this.dice.word());
+    if (!this.dice.chance(faultyRounds)) return NO_FAULTS;
+    return dice.chance(0.3) ? new RandomFaults(dice, faults) : new AimedFault(dice, faults);
   }
 
   /** Runs the tool once, as a process of its own. Must be called within `live`. */
@@ -184,19 +187,20 @@ export class World {
 
   async #tool(process: ToolProcess): Promise<Tool> {
     const { platform, signal } = process;
+    const { probes, collections, dialect } = this.settings;
     const target = await openZerodbSource(
       platform,
       {
         baseUrl: SERVER,
         apiKey: { value: SECRET, name: 'ZERODB_API_KEY' },
         project: 'p1',
-        dialect: this.settings.dialect,
+        ...(probes ? { memory: openProbeMemory(platform, STATE), collections } : { dialect }),
         redaction: new Redaction(),
       },
       signal,
     );
     const store = openDirectoryStore(platform, STORE);
-    return { target, signal, repository: openRepository(platform, store, '/home/state') };
+    return { target, signal, repository: openRepository(platform, store, STATE) };
   }
 
   #assertSecretKept({ report, error, process }: Attempt<unknown>): void {

@@ -6,7 +6,7 @@ import { assertSound, readSomeBackup } from './reading.ts';
 /** What is handed out are the documents of the backup, in both formats. */
 export const exportOperation: Operation = {
   name: 'export',
-  weight: 1,
+  weight: 3,
   usesTool: true,
   concurrent: true,
   async run(world, faults) {

@@ -5,7 +5,7 @@ import { readSomeBackup } from './reading.ts';
 
 export const listOperation: Operation = {
   name: 'list',
-  weight: 1,
+  weight: 3,
   usesTool: true,
   concurrent: true,
   async run(world, faults) {
@@ -29,7 +29,7 @@ export const listOperation: Operation = {
 
 export const showOperation: Operation = {
   name: 'show',
-  weight: 1,
+  weight: 4,
   usesTool: true,
   concurrent: true,
   async run(world, faults) {

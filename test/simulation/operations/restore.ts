@@ -23,7 +23,7 @@ export const restoreOperation: Operation = {
 
 export const restoreDryRun: Operation = {
   name: 'restore --dry-run',
-  weight: 1,
+  weight: 2,
   usesTool: true,
   concurrent: true,
   async run(world, faults) {
@@ -40,7 +40,7 @@ export const restoreDryRun: Operation = {
 
 export const validateOperation: Operation = {
   name: 'restore --validate-only',
-  weight: 1,
+  weight: 3,
   usesTool: true,
   concurrent: true,
   async run(world, faults) {

@@ -7,7 +7,7 @@ import type { Operation } from './operation.ts';
 
 export const verifyOperation: Operation = {
   name: 'verify',
-  weight: 2,
+  weight: 3,
   usesTool: true,
   concurrent: true,
   async run(world, faults) {
