@@ -37,10 +37,15 @@ export async function* scanByCountedPasses(
   const { reader } = collector;
   const deadline = clock.monotonic() + timeBudgetMs;
   const end = new MovingEnd(reader);
-  let count: Count | null = null;
+  let count = null as Count | null; // changed by the functions below, which the type checker does not see
 
-  // a function, since the type checker does not see that `receive` changes the count
   const isProved = (): boolean => count?.isProved === true;
+  const recount = async (documents: number | null): Promise<void> => {
+    // while nothing changes, what several passes confirm adds up
+    if (count?.documents === documents && count.received === collector.count) return;
+    await count?.close();
+    count = documents === null ? null : new Count(documents, collector.count, scratch);
+  };
   /** Reads a page, yields what it adds; the documents in it, and those that were stepped over. */
   async function* receive(limit: number, offset: number): AsyncGenerator<DocumentBatch, number> {
     const collected = await collector.read({ limit, offset });
@@ -70,16 +75,18 @@ export async function* scanByCountedPasses(
         if (pass > 0 && collector.count === known) break;
         continue;
       }
+      // the answer that ended the pass was empty at this offset: one that counts, if so many have been received
+      const isCounted = offset <= collector.count;
+      if (isCounted) await recount(offset);
+      if (isProved()) return { proved: true };
       // newest first is the likeliest order: what was inserted during the pass stands on page one
       yield* receive(reader.limit, 0);
       if (isProved()) return { proved: true };
+      if (isCounted) continue;
 
       const documents = await countDocuments(reader, offset);
       if (documents === 0) return { proved: true };
-      // while nothing changes, what several passes confirm adds up
-      if (count !== null && count.documents === documents && count.received === collector.count) continue;
-      await count?.close();
-      count = documents === null ? null : new Count(documents, collector.count, scratch);
+      await recount(documents);
     }
   } finally {
     await count?.close();

@@ -25,7 +25,7 @@ const ENDS_MAX = 6;
 /** Pages that are read of documents that came after the scan started, of which none is owed. */
 const OVERTIME_MAX = 30;
 /** Fewer different values than this may come in order by chance. */
-const EVIDENT_VALUES = 5;
+export const EVIDENT_VALUES = 5;
 
 /**
  * Way 2 (design.md §6): pages by offset, in the order of an immutable value that each document shows.

@@ -6,7 +6,7 @@ import { detectShape } from '../../model/shape.ts';
 import type { CollectionPages } from '../source.ts';
 import { Collector } from './collector.ts';
 import { scanByCountedPasses } from './counted-passes.ts';
-import { CoveredOffset, type PageOrder } from './covered-offset.ts';
+import { CoveredOffset, EVIDENT_VALUES, type PageOrder } from './covered-offset.ts';
 import { type Ending, type Finding, unproved, type Way } from './finding.ts';
 import { scanByKeyset } from './keyset.ts';
 import { PageReader } from './page-reader.ts';
@@ -130,6 +130,13 @@ export class Scan {
     }
   }
 
+  /** Whether page one holds all there is, too little to show an order by: way 3 is the shorter one. */
+  async #isSoonCounted(): Promise<boolean> {
+    const { count } = this.#first.spans;
+    if (count >= EVIDENT_VALUES || !this.#reader.pages.traits.serverGivenKeys) return false;
+    return !(await this.#reader.holdsOneAt({ offset: count }));
+  }
+
   /** Way 2: upwards by a unique value, else newest first, else in the server's own order. */
   async *#scanInSomeOrder(
     collector: Collector,
@@ -149,6 +156,7 @@ export class Scan {
       const ending = yield* scanIn(order);
       if (ending.proved) return ending;
     }
+    if (await this.#isSoonCounted()) return unproved('too few documents show the order');
     return yield* scanIn({ field: 'created_at', direction: 'unknown', asked: false, farEnd: null });
   }
 }
