@@ -111,6 +111,8 @@ export class RandomFaults implements Faults {
 }
 
 const CALLS_SPARED_MAX = 12;
+/** Where a disk can lie, there it is aimed at more often. */
+const AIMS = [...Object.keys(PORT_METHODS), 'writer.write', 'writer.write', 'writer.write', 'writer.write'];
 
 /**
  * One kind that is on befalls one method of a port, after some calls of it: most faults end a process, and without
@@ -122,7 +124,7 @@ export class AimedFault implements Faults {
   #spared: number;
 
   constructor(dice: Dice, rates: ReadonlyMap<FaultKind, number>) {
-    this.#method = dice.pick(Object.keys(PORT_METHODS));
+    this.#method = dice.pick(AIMS);
     const kinds = PORT_METHODS[this.#method]!.filter((kind) => rates.has(kind));
     this.#kind = kinds[dice.below(kinds.length)];
     this.#spared = dice.below(dice.pick([1, 3, CALLS_SPARED_MAX]));

@@ -44,7 +44,7 @@ export function drawSettings(seed: number): WorldSettings {
   const coin = (): boolean => dice.chance(0.5);
   const faults = new Map<FaultKind, number>();
   for (const kind of FAULT_KINDS) {
-    if (coin()) faults.set(kind, dice.pick(RATES[kind] ?? [0.005, 0.02, 0.05]));
+    if (kind === 'lies' || coin()) faults.set(kind, dice.pick(RATES[kind] ?? [0.005, 0.02, 0.05]));
   }
   return {
     seed,
