@@ -55,13 +55,8 @@ export class Observer {
 
   /** Ids of visible backups of which an object is damaged or gone. */
   get damagedBackups(): Set<string> {
-    const damaged = this.damaged;
-    return new Set(
-      this.visible.filter((id) => {
-        const seen = this.backups.get(id);
-        return seen === undefined || [...seen.objects.keys()].some((key) => damaged.has(key));
-      }),
-    );
+    const damaged = [...this.damaged];
+    return new Set(this.visible.filter((id) => damaged.some((key) => isObjectOf(id, key))));
   }
 
   /** A hash of all objects that are there to stay. */
@@ -172,6 +167,11 @@ export class Observer {
   #sha256(key: string): string {
     return createHash('sha256').update(this.#content(key)).digest('hex');
   }
+}
+
+/** Whether a key is one of the three of a backup. */
+function isObjectOf(id: string, key: string): boolean {
+  return key === `indexes/${id}` || key === `manifests/${id}.json` || key.startsWith(`backups/${id}.json.`);
 }
 
 /** A payload as an archive keeps it: line breaks outside strings are spaces, and this world has no others. */
