@@ -58,7 +58,7 @@ export async function claimStore(
   }
   let writing: Promise<void> | null = null;
   return () => {
-    writing ??= writeMarker(repository, source, signal);
+    writing ??= writeMarker(repository, source, adopt, signal);
     return writing;
   };
 }
@@ -66,6 +66,7 @@ export async function claimStore(
 async function writeMarker(
   repository: Repository,
   source: SourceIdentity,
+  adopt: boolean,
   signal?: AbortSignal,
 ): Promise<void> {
   const { platform, store } = repository;
@@ -80,7 +81,8 @@ async function writeMarker(
   } catch (thrown) {
     if (!(thrown instanceof BackupError && thrown.code === 'STORE_EXISTS')) throw thrown;
     // another run has claimed the store since we looked
-    await (await claimStore(repository, source, false, signal))();
+    if ((await readMarker(repository, signal)) === null) throw thrown;
+    await claimStore(repository, source, adopt, signal);
     return;
   }
   const returned = await readObject(store, MARKER_KEY, bytes.length, signal);

@@ -100,7 +100,9 @@ export class BackupDraft {
       try {
         await this.#repository.store.remove(key);
       } catch (thrown) {
-        if (!(thrown instanceof BackupError)) throw thrown; // left behind without a manifest: invisible and harmless
+        if (!(thrown instanceof BackupError)) throw thrown;
+        // data without a manifest is invisible and harmless; a manifest without its data is not, and stands first
+        return;
       }
     }
   }

@@ -50,8 +50,8 @@ export function openDirectoryStore(
   async function makeRoot(directory: string): Promise<void> {
     const parent = parentOf(directory);
     if ((await files.stat(directory)) !== null) {
-      // whoever made it may have died before its name was durable; who cannot open the parent has not made it
-      await files.syncDirectory(parent).catch(ignoreForbidden);
+      // whoever made it may have died before its name was durable; what cannot be opened or synced was not made by us
+      await files.syncDirectory(parent).catch(ignoreUnsyncable);
       return;
     }
     await makeRoot(parent);
@@ -252,9 +252,9 @@ async function* walk(
   }
 }
 
-function ignoreForbidden(thrown: unknown): void {
-  const { code } = thrown as NodeJS.ErrnoException;
-  if (code !== 'EACCES' && code !== 'EPERM') throw thrown;
+function ignoreUnsyncable(thrown: unknown): void {
+  const { code = '' } = thrown as NodeJS.ErrnoException;
+  if (!['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROFS'].includes(code)) throw thrown;
 }
 
 function ignoreMissing(thrown: unknown): void {

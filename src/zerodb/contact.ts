@@ -33,7 +33,8 @@ export class Contact {
   readonly #clock: Clock;
   readonly #log: Log;
   #hasAnswered = false;
-  /** When the first attempt began that failed since the last answer. */
+  #answeredAt = Number.NEGATIVE_INFINITY;
+  /** When the first attempt began that failed since the last answer, or when that came. */
   #goneSince: number | null = null;
   #tellAt = 0;
 
@@ -57,13 +58,15 @@ export class Contact {
       this.#log.write('warn', `${host} answers again, after ${seconds(this.#goneForMs)}`);
     }
     this.#hasAnswered = true;
+    this.#answeredAt = this.#clock.monotonic();
     this.#goneSince = null;
   }
 
   /** Notes a failure; true if nothing should be tried any more. */
   failed({ host, words, startedAt, number, mayHaveArrived }: FailedAttempt): boolean {
     if (this.#goneSince === null) {
-      this.#goneSince = startedAt;
+      // others may have been answered while this one waited
+      this.#goneSince = Math.max(startedAt, this.#answeredAt);
       this.#tellAt = 0;
     }
     const goneMs = this.#goneForMs;

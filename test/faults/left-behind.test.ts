@@ -1,4 +1,6 @@
+import { mkdir } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import { BackupError } from '../../src/kernel/errors.ts';
 import { backup } from '../../src/operations/backup.ts';
 import { verify } from '../../src/operations/verify.ts';
 import { openRepository } from '../../src/repository.ts';
@@ -37,4 +39,40 @@ it('a marker that cannot be read is no success of verify', async () => {
   const report = await verify(repository, { backupIds: null, level: 'presence', maxAgeMs: null });
   expect(report.errors).toHaveLength(1);
   expect(report.exit_code).not.toBe(0);
+});
+
+it('a marker that is no file is said, not tried for ever', async () => {
+  await using project = await Project.open(SETTINGS[0]);
+  project.sandbox.insert('users', '{"id":"u"}');
+  await mkdir(`${project.storePath}/repository.json`, { recursive: true });
+  const report = await project.backup({ collections: ['users'] });
+  expect(report).toMatchObject({
+    exit_code: 7,
+    errors: [{ code: 'STORE_EXISTS', object: 'repository.json' }],
+  });
+});
+
+it('where a manifest cannot be taken away again, its data stays with it', async () => {
+  await using project = await Project.open(SETTINGS[0]);
+  project.sandbox.insert('users', '{"id":"u"}');
+  const { store } = project.repository;
+  const isManifest = (key: string): boolean => key.startsWith('manifests/');
+  const failing = {
+    ...store,
+    async *get(key: string, ...rest: unknown[]) {
+      if (isManifest(key)) yield Buffer.from('misread');
+      else yield* store.get(key, ...(rest as []));
+    },
+    remove: async (key: string) => {
+      if (isManifest(key)) throw new BackupError('STORE_FAILED', 'cannot remove');
+      await store.remove(key);
+    },
+  };
+  const report = await backup({ ...project.repository, store: failing }, project.target, {
+    ...REQUEST,
+    collections: ['users'],
+  });
+  expect(report.exit_code).toBe(7);
+  const verified = await verify(project.repository, { backupIds: null, level: 'decode', maxAgeMs: null });
+  expect(verified).toMatchObject({ exit_code: 0, backups: [{ outcome: 'good' }] });
 });

@@ -163,6 +163,16 @@ export const DEFECTS: Readonly<Record<string, readonly Defect[]>> = {
       replace: '-1;\n    const at',
     },
   ],
+  'a restore writes nothing': [
+    { file: 'operations/restore/apply.ts', find: '    await writeAll();', replace: '' },
+  ],
+  'a collection is left out of a backup': [
+    {
+      file: 'operations/backup.ts',
+      find: 'const queue = [...candidates];',
+      replace: 'const queue = candidates.slice(1);',
+    },
+  ],
   'a partly failed backup ends with 0': [
     { file: 'operations/backup.ts', find: 'exit_code: combinedExit(exits),', replace: 'exit_code: 0,' },
   ],

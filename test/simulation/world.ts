@@ -169,6 +169,13 @@ export class World {
     if (this.observer.damaged.has(MARKER)) this.disk.put(`${STORE}/${MARKER}`, null);
   }
 
+  /** Whether somebody has taken away the archive or the index of a backup. */
+  isObjectGone(id: string): boolean {
+    return this.damage.keys.some(
+      (key) => this.damage.isGone(key) && /^(backups|indexes)/.test(key) && key.includes(id),
+    );
+  }
+
   /** A backup to do something with; null if there is none. */
   pickBackup(): string | null {
     const { visible } = this.observer;

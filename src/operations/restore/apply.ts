@@ -69,6 +69,8 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
   const settled: Buffer[] = [];
   const outage: { over: Promise<void> | null } = { over: null };
   let failure: BackupError | null = null;
+  /** Names of documents that were deleted and could not be inserted again. */
+  const lost: string[] = [];
   let done = 0;
 
   const awaitAnswers = (): Promise<void> => {
@@ -99,6 +101,7 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
     } catch (thrown) {
       const name = nameOfDocument(batch, index, task.shape);
       const error = toBackupError(thrown, { object: name });
+      if (thrown instanceof DeletedForGood) lost.push(name);
       if (error.code !== 'SOURCE_REFUSED') {
         failure ??= error;
         return;
@@ -157,7 +160,7 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
   await noteSettled();
   if (failure === null) return applied;
   await outcomes.close();
-  throw interrupted(failure, applied, task);
+  throw interrupted(failure, applied, task, lost);
 }
 
 /** Resolves as soon as the target answers again, whatever it says; rejects when patience ends. */
@@ -205,16 +208,23 @@ async function replaceAt(task: ApplyTask, key: Uint8Array, text: Uint8Array, don
   return kind === 'gone' ? FATE.gone : FATE.replacementInDoubt;
 }
 
-/** Deletes a document and inserts it again, under the same key where the server takes keys. */
+/** What recreate throws where a document was deleted and could not be inserted again. */
+class DeletedForGood extends BackupError {}
+
+/**
+ * Deletes a document and inserts it again, under the same key where the server takes keys. A stop is heeded before the
+ * deletion, not between the two.
+ */
 async function recreate({ collection, signal }: ApplyTask, key: Uint8Array, text: Uint8Array): Promise<Fate> {
-  const deletion = await collection.delete(key, signal);
+  signal?.throwIfAborted();
+  const deletion = await collection.delete(key);
   if (deletion.kind === 'in-doubt') return FATE.replacementInDoubt;
   try {
-    const { kind } = await collection.insert(key, text, signal);
+    const { kind } = await collection.insert(key, text);
     return kind === 'done' ? FATE.recreated : FATE.insertInDoubt;
   } catch (thrown) {
     const { code, message, cure, object, temporary } = toBackupError(thrown);
-    throw new BackupError(code, `${message}; it had been deleted in order to be inserted again`, {
+    throw new DeletedForGood(code, `${message}; it had been deleted in order to be inserted again`, {
       ...(cure !== undefined && { cure }),
       ...(object !== undefined && { object }),
       kept: 'The backup holds it; in the target it is gone.',
@@ -260,14 +270,24 @@ async function actionsOfBlock(cursor: RecordCursor, block: number): Promise<Read
   return actions;
 }
 
-function interrupted(failure: BackupError, { fates }: Applied, { actions, again }: ApplyTask): BackupError {
+function interrupted(
+  failure: BackupError,
+  { fates }: Applied,
+  { actions, again }: ApplyTask,
+  lost: readonly string[],
+): BackupError {
   const sum = (...some: Fate[]): number => some.reduce<number>((total, fate) => total + fates[fate]!, 0);
   const written = sum(FATE.created, FATE.replaced, FATE.replacedAgain, FATE.recreated);
   const inDoubt = sum(FATE.insertInDoubt, FATE.replacementInDoubt);
   const doubt = inDoubt === 0 ? '' : ` ${inDoubt} were sent and got no answer;`;
+  const listed = lost.slice(0, ERRORS_LISTED_MAX).join(', ');
+  const gone =
+    lost.length === 0
+      ? ''
+      : ` ${lost.length} were deleted to be inserted again and could not be: in the target they are gone, the backup holds them (${listed});`;
   const kept = again
-    ? `All documents were written once; ${written} of ${actions.count} that had to be written again were;${doubt} the others of these are as they were.`
-    : `${written} of ${actions.count} documents were written;${doubt} the others are as they were.`;
+    ? `All documents were written once; ${written} of ${actions.count} that had to be written again were;${doubt}${gone} the others of these are as they were.`
+    : `${written} of ${actions.count} documents were written;${doubt}${gone} the others are as they were.`;
   return new BackupError(failure.code, failure.message, {
     operation: 'restore',
     ...(failure.object === undefined ? {} : { object: failure.object }),

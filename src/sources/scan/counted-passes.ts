@@ -69,7 +69,7 @@ export async function* scanByCountedPasses(
         offset += received;
         limit = reader.limit * share;
         if (clock.monotonic() >= deadline) return unproved(`reading took more than ${timeBudgetMs / 1000} s`);
-        if (await end.isChased({ limit: Math.max(1, Math.floor(limit)), offset })) return unproved(CHASED);
+        if (await end.isChased({ offset }, received)) return unproved(CHASED);
       }
       if (!provable || reader.missing.size > 0) {
         if (pass > 0 && collector.count === known) break;

@@ -92,7 +92,8 @@ export class CoveredOffset {
         return this.#order.farEnd === null ? unproved(CHASED) : { proved: true };
       }
 
-      if (this.#order.farEnd === null && (await this.#end.isChased(this.#queryAt(this.#offset, limit)))) {
+      const behind = this.#queryAt(this.#offset + count, limit);
+      if (this.#order.farEnd === null && (await this.#end.isChased(behind, count))) {
         return unproved(CHASED);
       }
 

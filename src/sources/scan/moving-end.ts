@@ -1,7 +1,7 @@
 import type { PageQuery } from '../source.ts';
 import type { PageReader } from './page-reader.ts';
 
-/** Answers in a row, each shorter than others before it, after which the end is looked for. */
+/** Answers in a row, each shorter than others before it, after which the end is looked for, and again after as many more. */
 const SHORT_ANSWERS_MAX = 30;
 
 /** What such a scan ends with. */
@@ -13,6 +13,8 @@ export class MovingEnd {
   /** Longest answer to each limit. */
   readonly #longest = new Map<number, number>();
   #shortInARow = 0;
+  /** Where nothing was when it was last looked for an end at hand. */
+  #empty: Pick<PageQuery, 'offset' | 'sort'> | null = null;
 
   constructor(reader: PageReader) {
     this.#reader = reader;
@@ -30,11 +32,18 @@ export class MovingEnd {
     return true;
   }
 
-  /** Whether short answers go on and on although nothing lies a whole answer behind the last one. */
-  async isChased({ limit, offset, sort }: PageQuery): Promise<boolean> {
+  /**
+   * Whether documents stand by now where nothing was when many short answers had come in a row.
+   *
+   * @param behind where the last answer ended, in the same order
+   * @param count documents of that answer
+   */
+  async isChased(behind: Pick<PageQuery, 'offset' | 'sort'>, count: number): Promise<boolean> {
     if (this.#shortInARow < SHORT_ANSWERS_MAX) return false;
     this.#shortInARow = 0;
-    const beyond = { offset: offset + 2 * (this.#longest.get(limit) ?? 1), ...(sort && { sort }) };
-    return !(await this.#reader.holdsOneAt(beyond));
+    if (this.#empty !== null && (await this.#reader.holdsOneAt(this.#empty))) return true;
+    const ahead = { ...behind, offset: behind.offset + 2 * count };
+    this.#empty = (await this.#reader.holdsOneAt(ahead)) ? null : ahead;
+    return false;
   }
 }

@@ -59,6 +59,11 @@ function judge(world: World, attempt: Attempt<BackupReport>, dryRun: boolean): v
   world.assertServerUntouched(attempt);
   const { report } = attempt;
   if (report === null) return;
+  for (const collection of world.settings.collections) {
+    const isNamed = report.backups.some((one) => one.collection === collection);
+    const steady = world.history.steady(collection, attempt.from, attempt.to).length;
+    if (!isNamed && steady > 0) throw new Violation(`backup says nothing of ${collection}`);
+  }
   const visible = new Set(world.observer.visible);
   for (const { collection, outcome, backup_id, error } of report.backups) {
     const made = outcome === 'completed' || outcome === 'incomplete';

@@ -45,7 +45,8 @@ function judge(
     if (outcome === undefined) {
       if (before.has(id)) throw new Violation(`verify says nothing of ${id}`);
     } else if (damaged.has(id)) {
-      if (outcome === 'good' && level !== 'presence') throw new Violation(`verify takes ${id} for good`);
+      if (outcome === 'good' && (level !== 'presence' || world.isObjectGone(id)))
+        throw new Violation(`verify takes ${id} for good`);
     } else if (outcome !== 'good' && !isDisturbed) {
       throw new Violation(`verify takes ${id} for ${outcome}: ${JSON.stringify(report.errors)}`);
     }

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { BackupError } from '../../../src/kernel/errors.ts';
+import { applyRestore, planRestore } from '../../../src/operations/restore.ts';
 import type { SandboxRequest } from '../../../src/sandbox/message.ts';
 import { Project, SETTINGS } from '../../support/project.ts';
 
@@ -139,4 +141,41 @@ test('an insert that never gets an answer is reported in the end', async () => {
     counts: { created: 0, different: COUNT },
     errors: [{ code: 'RESTORE_PARTIAL', message: expect.stringContaining(`${COUNT} documents of users`) }],
   });
+});
+
+test.each([1, 8, 20])('a stop at the deletion %i leaves no document deleted', async (stopAt) => {
+  const { project, keys, backupId } = await backedUp(A);
+  await using _ = project;
+  for (const [number, key] of keys.slice(0, 40).entries()) {
+    project.sandbox.update('users', key, `{"id":"d${number}","n":${number},"extra":true}`);
+  }
+  project.sandbox.misbehave({ putMerges: true });
+  const stop = new AbortController();
+  let deletions = 0;
+  project.sandbox.beforeRequest(({ method }) => {
+    if (method === 'DELETE' && ++deletions === stopAt)
+      stop.abort(new BackupError('TERMINATED', 'terminated'));
+  });
+  const plan = await planRestore(project.repository, project.target, { backupId }, { signal: stop.signal });
+  await expect(applyRestore(plan, { signal: stop.signal })).rejects.toMatchObject({ code: 'TERMINATED' });
+  await plan.close();
+  expect([...project.sandbox.documents('users')]).toHaveLength(COUNT);
+});
+
+test('documents that were deleted and cannot be inserted again are named when the restore is cut off', async () => {
+  const { project, keys, backupId } = await backedUp(A);
+  await using _ = project;
+  project.sandbox.update('users', keys[3]!, '{"id":"d3","n":3,"extra":true}');
+  project.sandbox.misbehave({ putMerges: true });
+  let isDeleted = false;
+  project.sandbox.beforeRequest(({ method }) => {
+    if (method === 'DELETE') isDeleted = true;
+    else if (isDeleted) project.sandbox.misbehave({ forbidden: ['users'] });
+  });
+  const outcome = await project.restore({ backupId }).then(
+    ({ report }) => JSON.stringify(report.errors),
+    (error: BackupError) => `${error.message} ${error.kept}`,
+  );
+  expect(outcome).toMatch(/d3/);
+  expect(outcome).toMatch(/deleted/);
 });
