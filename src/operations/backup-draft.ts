@@ -102,7 +102,7 @@ export class BackupDraft {
       } catch (thrown) {
         if (!(thrown instanceof BackupError)) throw thrown;
         // data without a manifest is invisible and harmless; a manifest without its data is not, and stands first
-        return;
+        if (thrown.code !== 'STORE_MISSING') return;
       }
     }
   }
