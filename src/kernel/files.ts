@@ -28,6 +28,12 @@ export interface Files {
   freeBytes(path: string): Promise<number>;
 }
 
+/** The code of a failure of the disk, such as ENOSPC; null for anything else that was thrown. */
+export function diskCodeOf(thrown: unknown): string | null {
+  const code = (thrown as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : null;
+}
+
 export type FileKind = 'file' | 'directory' | 'other';
 
 export interface FileFacts {

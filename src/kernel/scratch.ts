@@ -1,5 +1,5 @@
 import { BackupError } from './errors.ts';
-import type { Files, TemporaryFile } from './files.ts';
+import { diskCodeOf, type Files, type TemporaryFile } from './files.ts';
 import type { Scratch } from './sorted-runs.ts';
 
 /** Temporary files in a directory, which is made where it is not there; failures of the disk are STATE_FAILED, but for those of closing. */
@@ -30,10 +30,9 @@ function ignoreStateFailure(thrown: unknown): void {
 }
 
 function stateError(thrown: unknown, directory: string): unknown {
-  const errno = (thrown as NodeJS.ErrnoException | null)?.code;
-  if (thrown instanceof BackupError || typeof errno !== 'string' || !/^E[A-Z0-9]+$/.test(errno))
-    return thrown;
-  return new BackupError('STATE_FAILED', `cannot use the state directory ${directory}: ${errno}`, {
+  const code = thrown instanceof BackupError ? null : diskCodeOf(thrown);
+  if (code === null) return thrown;
+  return new BackupError('STATE_FAILED', `cannot use the state directory ${directory}: ${code}`, {
     object: directory,
     kept: 'Backups in the store are untouched.',
     cure: 'Free space there or make it writable, or point --state-dir to another directory.',

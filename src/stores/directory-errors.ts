@@ -1,4 +1,5 @@
 import { BackupError, type ErrorCode } from '../kernel/errors.ts';
+import { diskCodeOf } from '../kernel/files.ts';
 
 const MISSING_CURE = 'Run `verify` to see which backups are hit.';
 
@@ -33,9 +34,8 @@ const CODES: Record<string, { code: ErrorCode; cure: string }> = {
 
 /** A failure of the disk as a store's; anything else (a source's failure, say) stays as it is. */
 export function storeError(thrown: unknown, message: string, key: string): unknown {
-  const errno = (thrown as NodeJS.ErrnoException | null)?.code;
-  if (thrown instanceof BackupError || typeof errno !== 'string' || !/^E[A-Z0-9]+$/.test(errno))
-    return thrown;
+  const errno = thrown instanceof BackupError ? null : diskCodeOf(thrown);
+  if (errno === null) return thrown;
   const { code, cure } = CODES[errno] ?? {
     code: 'STORE_FAILED' as const,
     cure: 'Look at the disk and run `verify`.',

@@ -48,6 +48,7 @@ export class DocumentSpans {
     this.#values.fill(0, 0, (this.#count + 1) * this.#stride);
     this.#count = 0;
   }
+
   /** The scanner's own: a member of the document that is being read. */
   setMember(member: number, start: number, end: number): void {
     const base = this.#count * this.#stride + 2 + 2 * member;
