@@ -13,7 +13,7 @@ describe.each(['A', 'B'] as const)('random schedules of dialect %s', (dialect) =
 
   it(`keep the promise (${SEEDS} seeds)`, { timeout: 60_000 + 100 * SEEDS }, async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
-      outcomes.push(await runSchedule(drawSettings(dialect, seed), scanReader(), tmpdir()));
+      outcomes.push(await runSchedule(drawSettings(dialect, seed), scanReader, tmpdir()));
     }
     const violations = outcomes
       .filter(({ violation }) => violation !== null)
@@ -64,7 +64,7 @@ describe('a collection that nobody touches is proved whole', () => {
 
   it.each(Object.entries(offers))('%s', async (_, settings) => {
     for (const documents of [0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 15, 20, 24, 25, 26]) {
-      const outcome = await runSchedule({ ...settings, documents }, scanReader(), tmpdir());
+      const outcome = await runSchedule({ ...settings, documents }, scanReader, tmpdir());
       expect(outcome, `${documents} documents`).toMatchObject({ violation: null, end: 'proved', lost: 0 });
     }
   });
@@ -80,7 +80,7 @@ describe('a scan ends though documents keep coming', () => {
           const name = `${dialect}, ${ownOrder} first, sorts by ${sorts.join(' and ') || 'nothing'}, ${writesPerRequest} a request`;
           it(name, async () => {
             const settings = calmSettings(dialect, { ...endless, ownOrder, sorts, writesPerRequest });
-            const outcome = await runSchedule(settings, scanReader(), tmpdir());
+            const outcome = await runSchedule(settings, scanReader, tmpdir());
             expect(outcome.violation).toBeNull();
             expect(outcome.lost).toBe(0);
           });

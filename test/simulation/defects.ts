@@ -1,16 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { registerHooks } from 'node:module';
+import type { Change } from '../support/planted-changes.ts';
 
-/** A change of the tool that looks harmless and breaks a promise. The text must occur in the file. */
-interface Defect {
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
-
-const SOURCE = new URL('../../src/', import.meta.url);
-
-export const DEFECTS: Readonly<Record<string, readonly Defect[]>> = {
+/** Changes of the tool that look harmless and break a promise. */
+export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
   'what was stored is not read back': [
     {
       file: 'operations/backup-collection.ts',
@@ -185,32 +176,3 @@ export const DEFECTS: Readonly<Record<string, readonly Defect[]>> = {
     },
   ],
 };
-
-/** The changes that make a defect. Throws if a text that they look for is no longer there. */
-export function defectNamed(name: string): readonly Defect[] {
-  const defects = DEFECTS[name];
-  if (defects === undefined)
-    throw new Error(`no defect is called ${name}: ${Object.keys(DEFECTS).join(', ')}`);
-  for (const { file, find } of defects) {
-    if (!readFileSync(new URL(file, SOURCE), 'utf8').includes(find)) {
-      throw new Error(`${name}: the text is no longer in ${file}`);
-    }
-  }
-  return defects;
-}
-
-/** Every module of the tool that is loaded from now on has this defect. */
-export function plantDefect(name: string): void {
-  const defects = defectNamed(name);
-  registerHooks({
-    load(url, context, next) {
-      const loaded = next(url, context);
-      if (!(loaded.source instanceof Uint8Array)) return loaded;
-      let text = Buffer.from(loaded.source).toString();
-      for (const { file, find, replace } of defects) {
-        if (url === new URL(file, SOURCE).href) text = text.replaceAll(find, () => replace);
-      }
-      return { ...loaded, source: text };
-    },
-  });
-}

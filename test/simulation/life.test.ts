@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { DEFECTS, defectNamed } from './defects.ts';
+import { changesNamed } from '../support/planted-changes.ts';
+import { DEFECTS } from './defects.ts';
 import { live } from './life.ts';
 import { drawSettings } from './settings.ts';
 
@@ -29,9 +30,9 @@ it('a life is the same without the rounds that are left out, but for them', asyn
 });
 
 it.each(Object.keys(DEFECTS))('the defect can be planted: %s', (name) => {
-  expect(() => defectNamed(name)).not.toThrow();
+  expect(() => changesNamed(DEFECTS, name)).not.toThrow();
 });
 
 it('a defect whose text is gone is an error', () => {
-  expect(() => defectNamed('no such defect')).toThrow(/no defect is called/);
+  expect(() => changesNamed(DEFECTS, 'no such defect')).toThrow(/no defect is called/);
 });

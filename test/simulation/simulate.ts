@@ -6,7 +6,8 @@
  * A world in which a promise was broken is printed with the command that lives through it alone.
  */
 import { parseArgs } from 'node:util';
-import { plantDefect } from './defects.ts';
+import { changesNamed, plant } from '../support/planted-changes.ts';
+import { DEFECTS } from './defects.ts';
 import type { Life } from './life.ts';
 
 const { values } = parseArgs({
@@ -19,7 +20,7 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
   },
 });
-if (values.defect !== undefined) plantDefect(values.defect);
+if (values.defect !== undefined) plant(changesNamed(DEFECTS, values.defect));
 // only now, since what they load may have a defect
 const { live } = await import('./life.ts');
 const { drawSettings } = await import('./settings.ts');

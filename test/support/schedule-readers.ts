@@ -2,25 +2,17 @@ import { Scan, ScanMustRestart } from '../../src/sources/scan/scan.ts';
 import type { PageQuery } from '../../src/sources/source.ts';
 import { codec, type Reader } from './schedule.ts';
 
-/** The modules of the scan, as they are or with a defect. */
-export interface ScanModule {
-  readonly Scan: typeof Scan;
-  readonly ScanMustRestart: typeof ScanMustRestart;
-}
-
-export function scanReader(module: ScanModule = { Scan, ScanMustRestart }): Reader {
-  return async function* (server, { scratch, withoutKeyset }) {
-    const platform = { clock: server.clock, codec };
-    try {
-      const scan = await module.Scan.open(server, { platform, scratch, withoutKeyset });
-      yield* scan.batches();
-      return scan.finding;
-    } catch (thrown) {
-      if (thrown instanceof module.ScanMustRestart) return 'restart';
-      throw thrown;
-    }
-  };
-}
+export const scanReader: Reader = async function* (server, { scratch, withoutKeyset }) {
+  const platform = { clock: server.clock, codec };
+  try {
+    const scan = await Scan.open(server, { platform, scratch, withoutKeyset });
+    yield* scan.batches();
+    return scan.finding;
+  } catch (thrown) {
+    if (thrown instanceof ScanMustRestart) return 'restart';
+    throw thrown;
+  }
+};
 
 /** What tools commonly do: pages by offset until one is empty, sorted by time of creation where that can be asked for. */
 export const plainOffsetPaging: Reader = async function* (server) {

@@ -8,10 +8,10 @@
  */
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
+import { changesNamed, plant } from './planted-changes.ts';
 import { type Outcome, runSchedule } from './schedule.ts';
 import { offerOf } from './schedule-classes.ts';
-import { loadScanWith } from './schedule-defects.ts';
-import { plainOffsetPaging, scanReader } from './schedule-readers.ts';
+import { DEFECTS } from './schedule-defects.ts';
 import { drawSettings } from './schedule-settings.ts';
 
 const { values } = parseArgs({
@@ -25,8 +25,13 @@ const { values } = parseArgs({
     show: { type: 'boolean', default: false },
   },
 });
-const scan = values.defect === undefined ? undefined : await loadScanWith(values.defect);
-const read = values.reader === 'offset' ? plainOffsetPaging : scanReader(scan);
+if (values.defect !== undefined) {
+  const lists = Object.entries(DEFECTS).map(([name, defect]) => [name, [defect]] as const);
+  plant(changesNamed(Object.fromEntries(lists), values.defect));
+}
+// only now, since the scan that it loads may have a defect
+const { plainOffsetPaging, scanReader } = await import('./schedule-readers.ts');
+const read = values.reader === 'offset' ? plainOffsetPaging : scanReader;
 let anyViolation = false;
 const first = Number(values.seed);
 for (const dialect of ['A', 'B'] as const) {
