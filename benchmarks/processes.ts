@@ -1,8 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { DocumentSettings } from './documents.ts';
 import type { PredecessorResult, PredecessorTask } from './predecessor.ts';
 import type { RawResult, RawRound } from './raw-compression.ts';
@@ -44,6 +46,35 @@ export class TestBed implements AsyncDisposable {
     const file = join(this.directory, 'predecessor.json.gz');
     predecessor.send({ operation, collection, url: this.url, file } satisfies PredecessorTask);
     return await messageOf<PredecessorResult>(predecessor);
+  }
+
+  /**
+   * The same requests from Python, as the predecessor sent them; null where `python3` has no library `requests`.
+   *
+   * @param documentsMax restored at most: it takes minutes for what others do in seconds
+   */
+  async predecessorInPython(
+    operation: PredecessorTask['operation'],
+    collection: string,
+    documentsMax: number,
+  ): Promise<PredecessorResult | null> {
+    const program = fileURLToPath(new URL('predecessor.py', import.meta.url));
+    const file = join(this.directory, 'predecessor-python.json.gz');
+    const run = promisify(execFile);
+    try {
+      await run('python3', ['-c', 'import requests']);
+    } catch {
+      return null;
+    }
+    const { stdout } = await run('python3', [
+      program,
+      operation,
+      this.url,
+      file,
+      collection,
+      String(documentsMax),
+    ]);
+    return JSON.parse(stdout) as PredecessorResult;
   }
 
   /** The documents through the compressor alone; the process stays for the next round. */
