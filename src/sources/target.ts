@@ -1,3 +1,4 @@
+import type { DocumentBatch } from '../model/document.ts';
 import type { ListedCollection, Source } from './source.ts';
 
 /**
@@ -33,6 +34,13 @@ export type WriteOutcome =
 export interface TargetCollection {
   readonly collection: string;
   readonly traits: TargetTraits;
+  /**
+   * The document that has this scan key (JSON text) in the target: one document, bytes and shape as pages give them; or
+   * null if the server says that there is none. Whatever else it answers is an error. SOURCE_NOT_FOUND: it knows no such
+   * collection, or does not serve documents by key (read pages then). SOURCE_MALFORMED: it sent something else than the
+   * document with this key.
+   */
+  document(key: Uint8Array, signal?: AbortSignal): Promise<DocumentBatch | null>;
   /**
    * Inserts one document. `key` is the JSON text of the scan key that the document had in the backup, null if it
    * had none; `payload` is JSON text and is sent byte for byte. Never repeated after a lost answer.

@@ -65,6 +65,7 @@ class ZerodbSource implements Target {
     return {
       collection,
       traits: dialect.targetTraits,
+      document: (key, signal) => dialect.document(collection, key, signal),
       insert: (key, payload, signal) => dialect.insert(collection, key, payload, signal),
       replace: (key, payload, signal) => dialect.replace(collection, key, payload, signal),
       delete: (key, signal) => dialect.delete(collection, key, signal),

@@ -25,9 +25,14 @@ export interface About {
 /** The server's own words about an error, from any of the shapes of zerodb-protocol.md §4.1, on one line. */
 export function messageOf(response: HttpResponse, redaction: Redaction): string {
   const text = bodyText(response);
-  const message = statedMessage(parsed(text)) ?? (describesItself(response) ? text : '');
+  const message = messageIn(parsed(text)) ?? (describesItself(response) ? text : '');
   const clean = printable(redaction.redact(message.trim()));
   return clean === '' ? contentOf(response, redaction) : truncated(clean, MESSAGE_LENGTH_MAX);
+}
+
+/** The server's own words about an error as they are, null if there are none: to judge by, not to print. */
+export function statedMessage(response: HttpResponse): string | null {
+  return messageIn(parsed(bodyText(response)));
 }
 
 /** Machine-readable facts of an error: names of the fields that a 422 is about, and its code. */
@@ -57,8 +62,7 @@ export function saysExists(response: HttpResponse): boolean {
   if (response.status !== 400) return false;
   const text = bodyText(response);
   return (
-    /\bexists?\b/i.test(statedMessage(parsed(text)) ?? text) ||
-    /EXISTS/.test(errorFields(response).code ?? '')
+    /\bexists?\b/i.test(messageIn(parsed(text)) ?? text) || /EXISTS/.test(errorFields(response).code ?? '')
   );
 }
 
@@ -129,7 +133,7 @@ export function failureOf(response: HttpResponse, about: About): BackupError {
 
 /** The error for an answer that claims success but is not what the protocol says. */
 export function malformedAnswer(response: HttpResponse, about: About, why: string): BackupError {
-  const stated = statedMessage(parsed(bodyText(response)));
+  const stated = messageIn(parsed(bodyText(response)));
   const words = stated === null ? '' : ` that says "${shown(stated, about)}"`;
   const isTelling = stated === null && response.body.length > 0 && !isWebPage(response);
   const sample = isTelling ? `: ${shown(bodyText(response), about)}` : '';
@@ -188,7 +192,7 @@ function parsed(text: string): Record<string, unknown> | null {
   }
 }
 
-function statedMessage(body: Record<string, unknown> | null): string | null {
+function messageIn(body: Record<string, unknown> | null): string | null {
   if (body === null) return null;
   const { detail, message, error } = body;
   if (typeof detail === 'string') return detail;

@@ -1,9 +1,11 @@
+import { type DocumentBatch, MEMBER } from '../model/document.ts';
 import type { Page, PageQuery, PageTraits } from '../sources/source.ts';
 import type { TargetTraits, WriteOutcome } from '../sources/target.ts';
 import type { ZerodbClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
 import { isAddressable, urlName } from './document-name.ts';
 import { jsonParts } from './json-text.ts';
+import { readDocument } from './one-document.ts';
 import { pageBytesMax, readList } from './pages.ts';
 import { documentTask, insertOutcome, outcomeByKey, shownName, write } from './writes.ts';
 
@@ -45,6 +47,12 @@ export class DialectA implements Dialect {
       },
       { task: `read ${shownName(collection)}`, object: collection },
     );
+  }
+
+  async document(collection: string, key: Uint8Array, signal?: AbortSignal): Promise<DocumentBatch | null> {
+    const task = documentTask('read', collection, key);
+    const path = ['collections', collection, 'documents', urlName(key, task)];
+    return await readDocument(this.#client, { path, key, keyMember: MEMBER.id }, task, signal);
   }
 
   /** A collection comes into being with its first document: there is nothing to do. */

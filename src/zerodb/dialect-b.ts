@@ -1,4 +1,5 @@
 import { BackupError } from '../kernel/errors.ts';
+import { type DocumentBatch, MEMBER } from '../model/document.ts';
 import type { ListedCollection, Page, PageQuery, PageTraits } from '../sources/source.ts';
 import type { TargetTraits, WriteOutcome } from '../sources/target.ts';
 import { errorFields } from './answers.ts';
@@ -6,6 +7,7 @@ import type { ClientRequest, Task, ZerodbClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
 import { isAddressable, urlName } from './document-name.ts';
 import { jsonParts } from './json-text.ts';
+import { readDocument } from './one-document.ts';
 import { pageBytesMax, readList } from './pages.ts';
 import { createTable, listTables } from './tables.ts';
 import { documentTask, insertOutcome, outcomeByKey, shownName, type WriteAnswer, write } from './writes.ts';
@@ -61,6 +63,12 @@ export class DialectB implements Dialect {
       }
     }
     throw new Error('there is a last way');
+  }
+
+  async document(collection: string, key: Uint8Array, signal?: AbortSignal): Promise<DocumentBatch | null> {
+    const task = documentTask('read', collection, key);
+    const path = [...this.#rows(collection), urlName(key, task)];
+    return await readDocument(this.#client, { path, key, keyMember: MEMBER.rowId }, task, signal);
   }
 
   async insert(

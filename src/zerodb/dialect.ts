@@ -1,3 +1,4 @@
+import type { DocumentBatch } from '../model/document.ts';
 import type { ListedCollection, Page, PageQuery, PageTraits } from '../sources/source.ts';
 import type { TargetTraits, WriteOutcome } from '../sources/target.ts';
 
@@ -10,6 +11,7 @@ export interface Dialect {
   readonly targetTraits: TargetTraits;
   listCollections(signal?: AbortSignal): Promise<readonly ListedCollection[] | null>;
   page(collection: string, query: PageQuery, signal?: AbortSignal): Promise<Page>;
+  document(collection: string, key: Uint8Array, signal?: AbortSignal): Promise<DocumentBatch | null>;
   createCollection(collection: ListedCollection, signal?: AbortSignal): Promise<void>;
   insert(
     collection: string,

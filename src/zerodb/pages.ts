@@ -1,10 +1,11 @@
+import type { HttpResponse } from '../kernel/http.ts';
 import { DocumentScanner, JsonMalformed } from '../kernel/json/document-scanner.ts';
 import { MemberNames } from '../kernel/json/member-names.ts';
 import type { Patience } from '../kernel/retry.ts';
 import { withPatience } from '../kernel/retry.ts';
 import { MEMBERS } from '../model/document.ts';
 import type { Page, PageQuery } from '../sources/source.ts';
-import { malformedAnswer } from './answers.ts';
+import { failureOf, isSuccess, malformedAnswer } from './answers.ts';
 import { type ClientRequest, PATIENCE, type Task, type ZerodbClient } from './client.ts';
 
 /** Members under which servers put the list of an answer (zerodb-protocol.md §12, row 5). */
@@ -16,7 +17,7 @@ const TOTAL = LIST_NAMES.length;
 const MALFORMED_ATTEMPTS_MAX = 3;
 
 /** One document, asked for alone, may be as large as any tool could handle. */
-const LONE_DOCUMENT_BYTES_MAX = 1 << 30;
+export const LONE_DOCUMENT_BYTES_MAX = 1 << 30;
 
 /** How many bytes an answer to this query may have. */
 export function pageBytesMax(query: PageQuery, configured: number): number {
@@ -30,6 +31,22 @@ export async function readList(
   task: Task,
   members: MemberNames = MEMBERS,
 ): Promise<Page> {
+  return await readAnswer(client, request, task, (response) => {
+    if (!isSuccess(response)) throw failureOf(response, client.about(task));
+    return scanList(response.body, members);
+  });
+}
+
+/**
+ * What `read` finds in the answer, whatever its status. Where it throws JsonMalformed, the answer is asked for again and
+ * in the end refused.
+ */
+export async function readAnswer<Found>(
+  client: ZerodbClient,
+  request: ClientRequest,
+  task: Task,
+  read: (response: HttpResponse) => Found,
+): Promise<Found> {
   const patience: Patience = {
     ...PATIENCE,
     attemptsMax: request.brief === true ? 1 : MALFORMED_ATTEMPTS_MAX,
@@ -38,9 +55,9 @@ export async function readList(
     client.platform,
     patience,
     async () => {
-      const response = await client.ask(request, task);
+      const response = await client.send(request, task);
       try {
-        return { done: scanList(response.body, members) };
+        return { done: read(response) };
       } catch (error) {
         if (!(error instanceof JsonMalformed)) throw error;
         return { failure: malformedAnswer(response, client.about(task), error.message) };
@@ -52,14 +69,18 @@ export async function readList(
 
 /** The list in a whole answer: a bare one, or under the first of the usual names that holds one. */
 export function scanList(body: Uint8Array, members: MemberNames): Page {
-  const hasMark = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
-  const bytes = hasMark ? body.subarray(3) : body;
+  const bytes = withoutMark(body);
   const scanner = new DocumentScanner(members, ENVELOPE);
   scanner.advance(bytes, bytes.length);
   scanner.finish();
   const { spans, lineBreaks, envelopeSpans } = scanner;
   const total = wholeNumber(bytes.subarray(envelopeSpans[2 * TOTAL], envelopeSpans[2 * TOTAL + 1]));
   return { bytes, spans, ...(total !== null && { total }), ...(lineBreaks > 0 && { lineBreaks }) };
+}
+
+/** Some servers put a mark of its encoding before the text. */
+export function withoutMark(body: Uint8Array): Uint8Array {
+  return body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body;
 }
 
 function wholeNumber(text: Uint8Array): number | null {

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { DocumentBatch } from '../../src/model/document.ts';
+import { payload, scanKeyText } from '../../src/model/shape.ts';
 import { HOSTILE, HOSTILE_NAMES, type SourceUnderTest } from './source-under-test.ts';
 
 /** What every driver of Target promises about writing, whatever server and dialect stand behind it. */
@@ -49,6 +51,67 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
       expect(stored()).toEqual(['{"id":"k","new":1.0}']);
     });
 
+    it('reads one document by its key: bytes and shape as pages give them', async () => {
+      const keys = HOSTILE.map((text) => {
+        const { id } = JSON.parse(text) as { id: string };
+        return world.put('things', text, id);
+      });
+      const target = world.target.openTarget('things');
+      const page = await world.target.openCollection('things').page({ limit: 100, offset: 0 });
+      const listed = Array.from({ length: page.spans.count }, (_, at) => bytesOf(page, at));
+      for (const [at, text] of HOSTILE.entries()) {
+        const found = (await target.document(json(keys[at]!)))!;
+        expect(found.spans.count).toBe(1);
+        expect(Buffer.from(payload(found, 0, world.shape)).toString()).toBe(text);
+        expect(JSON.parse(Buffer.from(scanKeyText(found, 0, world.shape)!).toString())).toBe(keys[at]);
+        expect(listed).toContain(bytesOf(found, 0));
+      }
+    });
+
+    it('says so when there is no document with this key, and only then', async () => {
+      const key = world.put('things', '{"id":"k"}', 'k');
+      const target = world.target.openTarget('things');
+      expect(await target.document(json('nobody'))).toBeNull();
+      world.spoil('things', key);
+      await expect(target.document(json(key))).rejects.toMatchObject({ code: 'SOURCE_FAILED' });
+      world.forbid('things');
+      await expect(target.document(json('nobody'))).rejects.toMatchObject({
+        code: 'SOURCE_FORBIDDEN',
+        object: 'things/"nobody"',
+      });
+      const { createsOnInsert } = target.traits;
+      const unknown = world.target.openTarget('unknown').document(json('k'));
+      if (createsOnInsert) expect(await unknown).toBeNull();
+      else await expect(unknown).rejects.toMatchObject({ code: 'SOURCE_NOT_FOUND' });
+    });
+
+    it.each([
+      'error 503',
+      'lost',
+      'cut with a length',
+      'cut at the close',
+      'HTML page',
+      'empty answer',
+    ] as const)('reads a document in spite of: %s', async (kind) => {
+      const key = world.put('things', '{"id":"k","n":1.0}', 'k');
+      const target = world.target.openTarget('things');
+      world.befall({ kind, times: 2, on: 'reads' });
+      const found = (await target.document(json(key)))!;
+      expect(Buffer.from(payload(found, 0, world.shape)).toString()).toBe('{"id":"k","n":1.0}');
+      world.befall({ kind, times: 99, on: 'reads' });
+      await expect(target.document(json(key))).rejects.toMatchObject({
+        code: expect.stringMatching(/^SOURCE_(FAILED|MALFORMED)$/),
+        message: expect.stringContaining('cannot read document'),
+      });
+    });
+
+    it('stops reading a document when it is told to', async () => {
+      const key = world.put('things', '{"id":"k"}', 'k');
+      const reason = new Error('stop');
+      const reading = world.target.openTarget('things').document(json(key), AbortSignal.abort(reason));
+      await expect(reading).rejects.toBe(reason);
+    });
+
     it('says so when there is nothing to replace or to delete', async () => {
       world.put('things', '{"id":"k"}', 'k');
       const target = world.target.openTarget('things');
@@ -81,6 +144,7 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
         });
         const changed = world.documents('things').filter(({ payload }) => payload.includes('false'));
         expect(changed.at(-1)!.key).toBe(key);
+        expect((await target.document(json(key)))!.spans.count).toBe(1);
       }
       expect(stored().filter((text) => text.includes('true'))).toEqual([]);
     });
@@ -95,6 +159,7 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
           code: 'SOURCE_REFUSED',
         });
         await expect(target.delete(bytes(key))).rejects.toMatchObject({ code: 'SOURCE_REFUSED' });
+        await expect(target.document(bytes(key))).rejects.toMatchObject({ code: 'SOURCE_REFUSED' });
         expect(world.requests).toBe(before);
       },
     );
@@ -170,4 +235,8 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
       expect(stored('new')).toEqual(['{"id":"k"}']);
     });
   });
+}
+
+function bytesOf({ bytes, spans }: DocumentBatch, index: number): string {
+  return Buffer.from(bytes.subarray(spans.start(index), spans.end(index))).toString('latin1');
 }

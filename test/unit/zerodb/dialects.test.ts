@@ -191,6 +191,74 @@ describe('dialect B', () => {
   });
 });
 
+describe('one document', () => {
+  const reading = async (dialect: 'A' | 'B', key: string, status: number, body: unknown) => {
+    await using server = await startHttpServer((_request, response) => {
+      response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
+    });
+    const target = (await (dialect === 'A' ? openA(server) : openB(server))).openTarget('users');
+    return { found: await target.document(bytes(key)), sent: sent(server) };
+  };
+
+  it('is asked for by its key', async () => {
+    expect((await reading('A', String.raw`"\u0061/b"`, 200, { id: 'a/b', data: {} })).sent).toEqual([
+      ['GET', '/base/collections/users/documents/a%2Fb', ''],
+    ]);
+    expect((await reading('B', '"r 1"', 200, { row_id: 'r 1', row_data: {} })).sent).toEqual([
+      ['GET', '/v1/projects/p1/database/tables/users/rows/r%201', ''],
+    ]);
+  });
+
+  it('has the bytes that the server sent, line breaks outside strings becoming spaces', async () => {
+    const { found } = await reading('A', '7', 200, '\ufeff\n{"id": 7,\r\n"n":1.0}\n');
+    const { spans, lineBreaks } = found!;
+    expect([spans.count, lineBreaks]).toEqual([1, 2]);
+    expect(Buffer.from(found!.bytes.subarray(spans.start(0), spans.end(0))).toString()).toBe(
+      '{"id": 7,  "n":1.0}',
+    );
+  });
+
+  it.each([
+    ['A', 404, { detail: 'Document not found' }],
+    ['A', 410, ''],
+    ['B', 404, { detail: 'Row not found' }],
+    ['B', 404, { detail: 'Not Found', error_code: 'ROW_NOT_FOUND' }],
+  ] as const)('is not there: %s %d %j', async (dialect, status, body) => {
+    expect((await reading(dialect, '"k"', status, body)).found).toBeNull();
+  });
+
+  it.each([
+    [404, { detail: 'Not Found' }],
+    [404, ''],
+    [404, '<html>nothing here</html>'],
+    [405, { detail: 'Method Not Allowed' }],
+    [404, { detail: 'Table not found', error_code: 'TABLE_NOT_FOUND' }],
+    [404, { detail: "Table 'users' not found" }],
+    [404, { error: { message: 'Collection users does not exist' } }],
+    [404, { detail: 'no such thing', error_code: 'PATH_NOT_FOUND' }],
+  ])('is not said to be missing where something else may be: %d %j', async (status, body) => {
+    await expect(reading('B', '"k"', status, body)).rejects.toMatchObject({ code: 'SOURCE_NOT_FOUND' });
+  });
+
+  it.each([
+    { id: 'other', data: {} },
+    { id: 'k2', data: { id: 'k' } },
+    { detail: 'k' },
+    { document: { id: 'k', data: {} } },
+    [{ id: 'k', data: {} }],
+    '{"id":"k","data":{}},',
+    '{"id":"k","data":{}},{"id":"k","data":{}}',
+    '{"id":"k","data":{}',
+    '"k"',
+    '',
+  ])('is not taken for another, nor for what is no document: %j', async (body) => {
+    await expect(reading('A', '"k"', 200, body)).rejects.toMatchObject({
+      code: 'SOURCE_MALFORMED',
+      object: 'users/"k"',
+    });
+  });
+});
+
 describe('pages', () => {
   const reading = async (answer: (request: ReceivedRequest) => [Record<string, string>, string | Buffer]) => {
     await using server = await startHttpServer((request, response) => {
