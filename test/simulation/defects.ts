@@ -137,12 +137,7 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
     { file: 'catalog/catalog.ts', find: '  [INDEX_PREFIX, backupIdOfIndexKey],', replace: '' },
   ],
   'a stop does not wait': [
-    { file: 'kernel/workers.ts', find: 'Promise.allSettled(', replace: 'Promise.all(' },
-    {
-      file: 'kernel/workers.ts',
-      find: "if (end.status === 'rejected') throw end.reason;",
-      replace: 'void end;',
-    },
+    { file: 'kernel/workers.ts', find: 'failures.push(thrown);', replace: 'throw thrown;' },
   ],
   'failures of scratch files are defects': [
     { file: 'kernel/scratch.ts', find: 'throw stateError(thrown, directory);', replace: 'throw thrown;' },

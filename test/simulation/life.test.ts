@@ -1,8 +1,11 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { changesNamed } from '../support/planted-changes.ts';
 import { DEFECTS } from './defects.ts';
 import { live } from './life.ts';
 import { drawSettings } from './settings.ts';
+import { promiseOf } from './shrink.ts';
 
 it('the same seed gives the same life, step by step, and another seed another', async () => {
   const sums = new Map<number, number>();
@@ -35,4 +38,18 @@ it.each(Object.keys(DEFECTS))('the defect can be planted: %s', (name) => {
 
 it('a defect whose text is gone is an error', () => {
   expect(() => changesNamed(DEFECTS, 'no such defect')).toThrow(/no defect is called/);
+});
+
+it.each(['0', 'x', '1.5', ''])('a number of worlds that is none is an error of usage: "%s"', (seeds) => {
+  const simulate = fileURLToPath(new URL('simulate.ts', import.meta.url));
+  const { status, stderr } = spawnSync(process.execPath, [simulate, '--seeds', seeds], { encoding: 'utf8' });
+  expect([status, stderr]).toEqual([2, expect.stringContaining('--seeds takes a whole number')]);
+});
+
+it('a violation is known again by the promise and the object, whatever the time and the document', () => {
+  const lost = (id: string, what: string) => promiseOf(new Error(`${id} is complete, but ${what} are lost`));
+  const first = lost('users_full_20260314_092653', '1 documents: {"id":"1"}');
+  expect(lost('users_full_20260315_000000', '2 documents: {"id":"2"}')).toBe(first);
+  expect(lost('events_full_20260314_092653', '1 documents: {"id":"1"}')).not.toBe(first);
+  expect(promiseOf(new Error('users_full_20260314_092653 is gone'))).not.toBe(first);
 });

@@ -20,6 +20,10 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
   },
 });
+const first = wholeNumber('seed', values.seed, 0);
+const seeds = wholeNumber('seeds', values.seeds, 1);
+const rounds = values.without.split(',').filter(Boolean);
+const without = new Set(rounds.map((round) => wholeNumber('without', round, 0)));
 if (values.defect !== undefined) plant(changesNamed(DEFECTS, values.defect));
 // only now, since what they load may have a defect
 const { live } = await import('./life.ts');
@@ -27,8 +31,6 @@ const { drawSettings } = await import('./settings.ts');
 const { Distribution } = await import('./distribution.ts');
 const { shrink } = await import('./shrink.ts');
 
-const first = Number(values.seed);
-const without = new Set(values.without.split(',').filter(Boolean).map(Number));
 const distribution = new Distribution();
 const began = performance.now();
 const printSummary = (): void => distribution.print((performance.now() - began) / 1000);
@@ -38,7 +40,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.exit(1);
   });
 }
-for (let seed = first; seed < first + Number(values.seeds); seed++) {
+for (let seed = first; seed < first + seeds; seed++) {
   const life = await live(drawSettings(seed), { without });
   distribution.add(life);
   if (values.trace) console.log(life.trace.join('\n'));
@@ -48,6 +50,14 @@ for (let seed = first; seed < first + Number(values.seeds); seed++) {
 }
 printSummary();
 if (distribution.violations > 0) process.exitCode = 1;
+
+/** Ends with 2 where the value of an option is not a whole number of at least `least`. */
+function wholeNumber(option: string, text: string, least: number): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(number) && number >= least) return number;
+  console.error(`--${option} takes a whole number from ${least} on, not "${text}"`);
+  process.exit(2);
+}
 
 async function explain(life: Life): Promise<void> {
   const { seed } = life.settings;
