@@ -3,6 +3,7 @@ import { BackupError } from './kernel/errors.ts';
 import type { Platform } from './kernel/platform.ts';
 import { randomHex } from './kernel/random.ts';
 import { openScratchIn } from './kernel/scratch.ts';
+import { SIZES, type Sizes } from './kernel/sizes.ts';
 import type { Scratch } from './kernel/sorted-runs.ts';
 import { encodeMarker, FORMAT, type Marker, parseMarker, RECORD_BYTES_MAX } from './model/manifest.ts';
 import { formatInstant } from './model/time.ts';
@@ -15,15 +16,21 @@ export interface Repository {
   readonly store: Store;
   /** Local scratch and cache: never needed to restore, may be lost at any time. */
   readonly stateDirectory: string;
+  readonly sizes: Sizes;
 }
 
-export function openRepository(platform: Platform, store: Store, stateDirectory: string): Repository {
-  return { platform, store, stateDirectory };
+export function openRepository(
+  platform: Platform,
+  store: Store,
+  stateDirectory: string,
+  sizes: Sizes = SIZES,
+): Repository {
+  return { platform, store, stateDirectory, sizes };
 }
 
 /** Room in the state directory for what does not fit in memory. Throws STATE_FAILED. */
-export async function openScratch({ platform, stateDirectory }: Repository): Promise<Scratch> {
-  return await openScratchIn(platform.files, stateDirectory);
+export async function openScratch({ platform, stateDirectory, sizes }: Repository): Promise<Scratch> {
+  return await openScratchIn(platform.files, stateDirectory, sizes);
 }
 
 /** Null if the store has no marker. Throws MARKER_DAMAGED, FORMAT_UNKNOWN. */

@@ -5,9 +5,6 @@ import { ARCHIVE_VERSION, FORMAT } from '../model/manifest.ts';
 
 /** The text of an archive (design.md §5.2): a header line, documents one a line, a trailer. */
 
-/** A block is closed before the document that would take it beyond this; a larger document has a block of its own. */
-export const BLOCK_BYTES_MAX = 1 << 20;
-
 /** Members of the header line and of the trailer, all of them, in their order. */
 export const HEADER_MEMBERS = [
   'format',

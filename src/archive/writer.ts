@@ -4,13 +4,7 @@ import type { Scratch } from '../kernel/sorted-runs.ts';
 import type { DocumentBatch } from '../model/document.ts';
 import { withBlockLengths } from './block-lengths.ts';
 import { DocumentHasher, DocumentTotals } from './document-hashes.ts';
-import {
-  type ArchiveHeader,
-  type ArchiveSettings,
-  BLOCK_BYTES_MAX,
-  headerText,
-  trailerText,
-} from './format.ts';
+import { type ArchiveHeader, type ArchiveSettings, headerText, trailerText } from './format.ts';
 import { type Block, IndexBuilder } from './index-file.ts';
 
 const COMMA = 0x2c;
@@ -44,6 +38,8 @@ export class ArchiveWriter {
   readonly #settings: ArchiveSettings;
   readonly #hasher: DocumentHasher;
   readonly #fileHash: Sha256Stream;
+  /** A block is closed before the document that would take it beyond this; a larger document has a block of its own. */
+  readonly #blockBytesMax: number;
   readonly #freeBuffers: Buffer[] = [];
   readonly #queue: Promise<CompressedBlock>[] = [];
   /** Settled by the first block where it is left to us. */
@@ -59,11 +55,12 @@ export class ArchiveWriter {
     this.#codec = codec;
     this.#header = header;
     this.#settings = settings;
+    this.#blockBytesMax = scratch.sizes.blockBytes;
     this.#hasher = new DocumentHasher(codec, header.shape);
     this.#fileHash = codec.createSha256();
     const level = settings.level ?? (settings.compression === 'gzip' ? GZIP_LEVEL : null);
     this.#level = level === null ? null : Promise.resolve(level);
-    this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES_MAX);
+    this.#block = Buffer.allocUnsafeSlow(this.#blockBytesMax);
     this.index = new IndexBuilder(codec, scratch, header.shape !== 'flat');
   }
 
@@ -76,14 +73,14 @@ export class ArchiveWriter {
       for (let index = 0; index < batch.spans.count; index++) {
         const length = batch.spans.end(index) - batch.spans.start(index);
         const separator = this.#documents > 0 ? COMMA_LINE.length : 0;
-        if (this.#used > 0 && this.#used + separator + length + COMMA_LINE.length > BLOCK_BYTES_MAX) {
+        if (this.#used > 0 && this.#used + separator + length + COMMA_LINE.length > this.#blockBytesMax) {
           yield* this.#closeBlock(COMMA_LINE);
         }
         const hashes = this.#hasher.read(batch, index);
         this.totals.add(hashes);
         this.index.add(hashes.scanKeyHash, this.#blockNumber, hashes.leaf, hashes.logicalIdHash);
         if (this.index.full) await this.index.flush();
-        if (length + COMMA_LINE.length > BLOCK_BYTES_MAX) {
+        if (length + COMMA_LINE.length > this.#blockBytesMax) {
           yield* this.#largeDocument(batch, index);
           allCopied = false;
         } else {
@@ -141,7 +138,7 @@ export class ArchiveWriter {
       const length = this.#used + ending.copy(this.#block, this.#used);
       const block = this.#block;
       this.#enqueue([block.subarray(0, length)], this.#documents, block);
-      this.#block = this.#freeBuffers.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES_MAX);
+      this.#block = this.#freeBuffers.pop() ?? Buffer.allocUnsafeSlow(this.#blockBytesMax);
     }
     this.#used = 0;
     this.#documents = 0;

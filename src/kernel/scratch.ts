@@ -1,9 +1,10 @@
 import { BackupError } from './errors.ts';
 import { diskCodeOf, type Files, type TemporaryFile } from './files.ts';
+import { SIZES, type Sizes } from './sizes.ts';
 import type { Scratch } from './sorted-runs.ts';
 
 /** Temporary files in a directory, which is made where it is not there; failures of the disk are STATE_FAILED, but for those of closing. */
-export async function openScratchIn(files: Files, directory: string): Promise<Scratch> {
+export async function openScratchIn(files: Files, directory: string, sizes: Sizes = SIZES): Promise<Scratch> {
   const attempt = async <Result>(action: () => Promise<Result>): Promise<Result> => {
     try {
       return await action();
@@ -13,6 +14,7 @@ export async function openScratchIn(files: Files, directory: string): Promise<Sc
   };
   await attempt(() => files.makeDirectory(directory, 0o700));
   return {
+    sizes,
     async openTemporary(): Promise<TemporaryFile> {
       const file = await attempt(() => files.openTemporary(directory));
       return {

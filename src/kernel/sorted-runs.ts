@@ -1,10 +1,13 @@
 import type { TemporaryFile } from './files.ts';
 import { releaseMemory } from './memory.ts';
+import type { Sizes } from './sizes.ts';
 
 /** Where goes what does not fit in memory. */
 export interface Scratch {
   /** An empty file without a name; throws STATE_FAILED, and so does all that is done with it. */
   openTemporary(): Promise<TemporaryFile>;
+  /** How much does fit in memory. */
+  readonly sizes: Sizes;
 }
 
 const BUFFERED_RECORDS_MIN = 1024;
@@ -28,7 +31,7 @@ export class SortedRuns {
   /** Offsets at which runs start in the file, and the end of the last one. */
   #runStarts: number[] = [0];
 
-  constructor(scratch: Scratch, width: number, runRecords = 65_536) {
+  constructor(scratch: Scratch, width: number, runRecords = scratch.sizes.sortedRecords) {
     this.#scratch = scratch;
     this.width = width;
     this.#runRecords = runRecords;

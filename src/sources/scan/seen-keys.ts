@@ -2,14 +2,13 @@ import type { TemporaryFile } from '../../kernel/files.ts';
 import { type Scratch, sortRecords } from '../../kernel/sorted-runs.ts';
 
 const KEY_BYTES = 16;
-const RUN_KEYS = 250_000;
 /** Keys between two fences; a look-up reads this many. */
 const FENCE_KEYS = 256;
 const BLOOM_BITS_PER_KEY = 16;
 const BLOOM_PROBES = 8;
 
 /**
- * The set of keys that a scan has received, in bounded memory: 128 bits of each key's hash, the newest 250,000 in
+ * The set of keys that a scan has received, in bounded memory: 128 bits of each key's hash, the newest (250,000) in
  * memory, older ones in sorted runs in a nameless temporary file behind Bloom filters (about 2.1 bytes a key).
  */
 export class SeenKeys {
@@ -30,7 +29,7 @@ export class SeenKeys {
     if (this.#recent.has(key) || (this.#runs.length > 0 && (await this.#inRuns(key)))) return false;
     this.#recent.add(key);
     this.count++;
-    if (this.#recent.size >= RUN_KEYS) await this.#spill();
+    if (this.#recent.size >= this.#scratch.sizes.rememberedKeys) await this.#spill();
     return true;
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ArchiveWriter } from '../../../src/archive/writer.ts';
 import type { Codec } from '../../../src/kernel/codec.ts';
+import { SIZES, type Sizes } from '../../../src/kernel/sizes.ts';
 import { zlibCodec } from '../../../src/platform/zlib-codec.ts';
 import {
   batchOf,
@@ -23,6 +24,21 @@ function documentOf(length: number, fill = 'x'): Buffer {
   return Buffer.from(`${start}${fill.repeat(length - start.length - 2)}"}`);
 }
 
+/** What `documents` are in an archive whose writer has this room. */
+async function sizedBlocks(documents: readonly Buffer[], sizes: Sizes): Promise<number[]> {
+  const scratch = { ...SCRATCH, sizes };
+  const writer = new ArchiveWriter(zlibCodec, scratch, HEADER, SETTINGS);
+  async function* batches() {
+    yield batchOf(documents);
+  }
+  try {
+    for await (const _ of writer.pieces(batches()));
+    return writer.blocks.slice(1, -1).map((block) => block.documents);
+  } finally {
+    await writer.close();
+  }
+}
+
 async function blocksOf(lengths: readonly number[]): Promise<{ rawLength: number; documents: number }[]> {
   const archive = await writeArchive(lengths.map((length) => documentOf(length)));
   const { documents } = await readStored(archive.stored, HEADER.backupId, limitsOf(archive));
@@ -31,6 +47,13 @@ async function blocksOf(lengths: readonly number[]): Promise<{ rawLength: number
     .slice(1, -1)
     .map(({ rawLength, documents: count }) => ({ rawLength, documents: count }));
 }
+
+it('blocks are as large as there is room for', async () => {
+  const documents = Array.from({ length: 5 }, () => documentOf(100));
+  expect(await sizedBlocks(documents, SIZES)).toEqual([5]);
+  expect(await sizedBlocks(documents, { ...SIZES, blockBytes: 204 })).toEqual([2, 2, 1]);
+  expect(await sizedBlocks(documents, { ...SIZES, blockBytes: 50 })).toEqual([1, 1, 1, 1, 1]);
+});
 
 describe('the text of an archive', () => {
   it('is the header line, documents one a line, the trailer', async () => {
