@@ -8,6 +8,8 @@ export type {
   ExportReport,
   ListedBackup,
   ListReport,
+  RebuildReport,
+  RebuiltIndex,
   ReportedError,
   ReportedWarning,
   RestoreCounts,

@@ -9,6 +9,7 @@ import type {
   BackupReport,
   ExportReport,
   ListReport,
+  RebuildReport,
   RestoreReport,
   VerifyLevel,
   VerifyReport,
@@ -16,6 +17,7 @@ import type {
 import { backup } from './operations/backup.ts';
 import { exportBackup } from './operations/export.ts';
 import { list, show } from './operations/list.ts';
+import { rebuild } from './operations/rebuild.ts';
 import { applyRestore, planRestore, validateBackup } from './operations/restore.ts';
 import { verify } from './operations/verify.ts';
 import { createPlatform } from './platform/platform.ts';
@@ -110,6 +112,13 @@ export class BackupService implements AsyncDisposable {
       maxAgeMs: options.maxAgeMs ?? null,
     };
     return await verify(await this.#session.repository(), request, options);
+  }
+
+  /** Makes indexes that are missing or damaged again. */
+  async rebuildIndexes(
+    options: OperationContext & { readonly dryRun?: boolean } = {},
+  ): Promise<RebuildReport> {
+    return await rebuild(await this.#session.repository(), { dryRun: options.dryRun === true }, options);
   }
 
   /** Restores a backup of `collection`: documents that it holds are created or replaced, others left alone. */

@@ -11,7 +11,6 @@ const LATER_COMMANDS = [
   'drill',
   'keygen',
   'pin',
-  'rebuild',
   'rekey',
   'resume',
   'schedule',

@@ -4,6 +4,7 @@ import { defineConfig } from './commands/config.ts';
 import { defineDemo } from './commands/demo.ts';
 import { defineExport } from './commands/export.ts';
 import { defineList } from './commands/list.ts';
+import { defineRebuild } from './commands/rebuild.ts';
 import { defineRestore } from './commands/restore.ts';
 import { defineSandbox } from './commands/sandbox.ts';
 import { defineShow } from './commands/show.ts';
@@ -31,6 +32,7 @@ export function createProgram(version: string, run: Run): Command {
   defineVerify(program, run);
   defineRestore(program, run);
   defineExport(program, run);
+  defineRebuild(program, run);
   defineSandbox(program, run);
   defineDemo(program, run);
   defineConfig(program, run);

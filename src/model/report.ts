@@ -160,3 +160,20 @@ export interface ExportReport extends Report {
   readonly document_count: number;
   readonly bytes: number;
 }
+
+/** What became of the index of one backup. */
+export interface RebuiltIndex {
+  readonly backup_id: string;
+  readonly collection: string;
+  /** `rebuilt`: in a dry run it would have been. */
+  readonly outcome: 'good' | 'rebuilt' | 'failed';
+  /** How the index was found; null where that is not known. */
+  readonly index: 'good' | 'missing' | 'damaged' | null;
+  readonly error?: ReportedError;
+}
+
+export interface RebuildReport extends Report {
+  readonly operation: 'rebuild';
+  readonly dry_run: boolean;
+  readonly backups: readonly RebuiltIndex[];
+}

@@ -1,5 +1,5 @@
 import { DocumentHasher, type DocumentHashes, DocumentTotals } from '../archive/document-hashes.ts';
-import { IndexBuilder } from '../archive/index-file.ts';
+import { type EncodedIndex, IndexBuilder } from '../archive/index-file.ts';
 import { ArchiveReader, type BlockBatch, type ReadHeader } from '../archive/reader.ts';
 import { BackupError } from '../kernel/errors.ts';
 import type { OnEvent } from '../kernel/events.ts';
@@ -42,6 +42,7 @@ export function readArchive(
 /**
  * Reads a whole archive and proves it against its manifest: hash of the stored bytes, form, counts, digests. Throws
  * ARCHIVE_DAMAGED (or a store's error) at the first difference; resolves with what the index of this archive must be.
+ * `whenProved` gets that index itself, which can be read until the promise that it returns settles.
  */
 export async function proveArchive(
   repository: Repository,
@@ -50,6 +51,7 @@ export async function proveArchive(
   onEvent: OnEvent,
   signal?: AbortSignal,
   onDocument: OnDocument = () => {},
+  whenProved: (index: EncodedIndex, sha256: string) => Promise<void> = async () => {},
 ): Promise<{ readonly indexSha256: string }> {
   assertWhole(manifest);
   const { codec } = repository.platform;
@@ -110,7 +112,9 @@ export async function proveArchive(
     const indexHash = codec.createSha256();
     indexHash.update(encoded.header);
     for await (const piece of encoded.body()) indexHash.update(piece);
-    return { indexSha256: indexHash.hex() };
+    const indexSha256 = indexHash.hex();
+    await whenProved(encoded, indexSha256);
+    return { indexSha256 };
   } finally {
     await index.close();
   }

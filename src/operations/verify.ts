@@ -67,7 +67,7 @@ export async function verify(
   const marker = wanted === null ? await markerErrors(repository, context.signal) : [];
   errors.push(...marker);
   const nothing =
-    wanted === null && results.length === 0 ? nothingToVerify(repository, catalog.unfinished.length) : null;
+    wanted === null && results.length === 0 ? noBackups(repository, catalog.unfinished.length) : null;
   if (nothing !== null) errors.push(nothing);
   const stale =
     request.maxAgeMs === null ? [] : staleCollections(catalog.backups, clock.now() - request.maxAgeMs);
@@ -196,7 +196,7 @@ function objectDamaged(manifest: Manifest, key: string, what: string): BackupErr
   return new BackupError('INDEX_DAMAGED', `the index ${key} ${what}`, {
     object: manifest.backup_id,
     kept: 'The archive does not depend on it: this backup still restores.',
-    cure: 'Make a new backup; a restore works from the archive alone.',
+    cure: 'Run `zerodb-backup rebuild`: it makes the index again from the archive.',
   });
 }
 
@@ -244,7 +244,7 @@ function staleError(collection: string): ReportedError {
 }
 
 /** An empty store is no good news: a disk that is not mounted looks the same. */
-function nothingToVerify(repository: Repository, unfinished: number): ReportedError {
+export function noBackups(repository: Repository, unfinished: number): ReportedError {
   const archives = unfinished === 0 ? '' : `, but ${unfinished} archives without a manifest`;
   return reportError(
     new BackupError('BACKUP_MISSING', `there are no backups in ${repository.store.label}${archives}`, {

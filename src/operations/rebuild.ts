@@ -1,0 +1,138 @@
+import { indexKey } from '../archive/layout.ts';
+import { readCatalog } from '../catalog/catalog.ts';
+import { BackupError, combinedExit, toBackupError } from '../kernel/errors.ts';
+import type { OperationContext } from '../kernel/events.ts';
+import type { Scratch } from '../kernel/sorted-runs.ts';
+import type { Manifest } from '../model/manifest.ts';
+import { exitOf, type RebuildReport, type RebuiltIndex, reportError } from '../model/report.ts';
+import { openScratch, type Repository } from '../repository.ts';
+import { onePiece } from '../stores/store.ts';
+import { archiveDamaged, proveArchive } from './verified-reading.ts';
+import { noBackups } from './verify.ts';
+
+export interface RebuildRequest {
+  /** Read and prove everything, write nothing. */
+  readonly dryRun: boolean;
+}
+
+/**
+ * Makes indexes that are missing or damaged again, from archives that were proved against their manifests. Touches
+ * nothing else; a backup that cannot be helped stays as it is, is reported, and stops none of the others.
+ */
+export async function rebuild(
+  repository: Repository,
+  { dryRun }: RebuildRequest,
+  context: OperationContext = {},
+): Promise<RebuildReport> {
+  const { clock } = repository.platform;
+  const begun = clock.monotonic();
+  const catalog = await readCatalog(repository, context.signal);
+  const scratch = await openScratch(repository);
+  const results: RebuiltIndex[] = catalog.damaged.map(({ backupId, error }) => ({
+    backup_id: backupId,
+    collection: '',
+    outcome: 'failed',
+    index: null,
+    error: reportError(error),
+  }));
+  context.onEvent?.({
+    type: 'run:started',
+    operation: 'rebuild',
+    objects: catalog.backups.map(({ backup_id }) => backup_id),
+  });
+  for (const manifest of catalog.backups) {
+    const { backup_id, collection } = manifest;
+    context.onEvent?.({ type: 'object:started', object: backup_id });
+    let index: RebuiltIndex['index'] = null;
+    try {
+      index = await lookAtIndex(repository, manifest, context.signal);
+      if (index !== 'good') await rebuildIndex(repository, scratch, manifest, dryRun, context);
+      const outcome = index === 'good' ? 'good' : 'rebuilt';
+      results.push({ backup_id, collection, outcome, index });
+      context.onEvent?.({ type: 'object:finished', object: backup_id, outcome });
+    } catch (thrown) {
+      context.signal?.throwIfAborted();
+      const error = toBackupError(thrown, { operation: 'rebuild', object: backup_id });
+      results.push({ backup_id, collection, outcome: 'failed', index, error: reportError(error) });
+      const { code, message } = error;
+      context.onEvent?.({ type: 'object:failed', object: backup_id, code, message });
+    }
+  }
+
+  const errors = results.flatMap(({ error }) => (error === undefined ? [] : [error]));
+  if (results.length === 0) errors.push(noBackups(repository, catalog.unfinished.length));
+  const rebuilt = results.filter(({ outcome }) => outcome === 'rebuilt');
+  return {
+    operation: 'rebuild',
+    dry_run: dryRun,
+    exit_code: combinedExit([...rebuilt.map(() => 0), ...errors.map(exitOf)]),
+    duration_ms: Math.round(clock.monotonic() - begun),
+    backups: results,
+    warnings: [],
+    errors,
+  };
+}
+
+/** Whether the stored index is the one that the manifest names: every byte of it is read. */
+async function lookAtIndex(
+  { store, platform }: Repository,
+  { backup_id, index }: Manifest,
+  signal?: AbortSignal,
+): Promise<'good' | 'missing' | 'damaged'> {
+  const key = indexKey(backup_id);
+  const size = await store.size(key, signal);
+  if (size === null) return 'missing';
+  if (size !== index.size) return 'damaged';
+  const hash = platform.codec.createSha256();
+  for await (const piece of store.get(key, undefined, signal)) hash.update(piece);
+  return hash.hex() === index.sha256 ? 'good' : 'damaged';
+}
+
+async function rebuildIndex(
+  repository: Repository,
+  scratch: Scratch,
+  manifest: Manifest,
+  dryRun: boolean,
+  { signal, onEvent = () => {} }: OperationContext,
+): Promise<void> {
+  await proveArchive(repository, scratch, manifest, onEvent, signal, undefined, async (index, sha256) => {
+    if (sha256 !== manifest.index.sha256)
+      throw archiveDamaged(manifest, 'its index was made of other documents');
+    if (dryRun) return;
+    signal?.throwIfAborted();
+    async function* pieces() {
+      yield* onePiece(index.header);
+      yield* index.body();
+    }
+    await replaceIndex(repository, manifest, pieces());
+  });
+}
+
+/**
+ * The damaged index is taken away only now that the good one is at hand, and was looked at a second time: it may have
+ * been misread, or another rebuild was quicker. A crash behind the removal leaves a backup without its index, no worse
+ * off than with a damaged one, and the next rebuild begins there. So a signal is not heeded any more.
+ */
+async function replaceIndex(
+  repository: Repository,
+  manifest: Manifest,
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const { store } = repository;
+  const key = indexKey(manifest.backup_id);
+  const found = await lookAtIndex(repository, manifest);
+  if (found === 'good') return;
+  if (found === 'damaged') await store.remove(key);
+  try {
+    await store.put(key, pieces);
+  } catch (thrown) {
+    // another rebuild has been quicker: what counts is what is there
+    if (!(thrown instanceof BackupError && thrown.code === 'STORE_EXISTS')) throw thrown;
+  }
+  if ((await lookAtIndex(repository, manifest)) === 'good') return;
+  throw new BackupError('STORE_DAMAGED', `${store.label} does not give back ${key} as it was written`, {
+    object: manifest.backup_id,
+    kept: 'Archive and manifest are whole: this backup restores.',
+    cure: 'Check the disk or the storage service, then run `zerodb-backup rebuild` again.',
+  });
+}
