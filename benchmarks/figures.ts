@@ -16,3 +16,8 @@ export function showMegabytes(name: string, megabytes: number, most: number | nu
   const verdict = most === null ? '' : ` (at most ${most}${megabytes > most ? ', MISSED' : ''})`;
   console.log(`${name.padEnd(60)} ${megabytes.toFixed(0)} MB${verdict}`);
 }
+
+export function showMebibytes(name: string, mebibytes: number, most: number): void {
+  const verdict = ` (at most ${most}${mebibytes > most ? ', MISSED' : ''})`;
+  console.log(`${name.padEnd(60)} ${mebibytes.toFixed(2)} MiB${verdict}`);
+}

@@ -2,6 +2,7 @@ import { predecessorBenchmark } from './against-predecessor.ts';
 import { showRatio } from './figures.ts';
 import { largeDocumentBenchmark, memoryBenchmark } from './memory.ts';
 import { scannerBenchmark } from './scanner.ts';
+import { selectionBenchmark } from './selection.ts';
 import { throughputBenchmark } from './throughput.ts';
 
 /**
@@ -15,6 +16,7 @@ const BENCHMARKS = {
   },
   throughput: throughputBenchmark,
   predecessor: predecessorBenchmark,
+  selection: selectionBenchmark,
   memory: memoryBenchmark,
   'large-document': largeDocumentBenchmark,
 } satisfies Record<string, (...numbers: number[]) => Promise<void>>;

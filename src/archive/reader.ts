@@ -1,9 +1,9 @@
 import type { Codec } from '../kernel/codec.ts';
 import { BackupError } from '../kernel/errors.ts';
-import { DocumentScanner } from '../kernel/json/document-scanner.ts';
 import { truncated } from '../kernel/printable.ts';
-import { DOCUMENT_SHAPES, type DocumentBatch, type DocumentShape, MEMBERS } from '../model/document.ts';
+import { DOCUMENT_SHAPES, type DocumentBatch, type DocumentShape } from '../model/document.ts';
 import { ARCHIVE_VERSION, FORMAT } from '../model/manifest.ts';
+import { beginsTrailer, parseHeaderLine, scanDocumentLines } from './block-text.ts';
 import { HEADER_MEMBERS, TRAILER_MEMBERS } from './format.ts';
 import type { Block } from './index-file.ts';
 import { type LengthLimits, storedBlocks } from './stored-blocks.ts';
@@ -75,11 +75,13 @@ export class ArchiveReader {
       const rawLength = block.text.length;
       if (block.number === 0) {
         this.header = this.#parseHeader(block.text);
-      } else if (trailer.length > 0 || block.text[0] === 0x5d) {
+      } else if (trailer.length > 0 || beginsTrailer(block.text)) {
         trailer.push(block.text);
       } else {
         if (!moreToCome) throw this.#damaged(block.number, 'holds documents after the last one');
-        const scanner = this.#scanLines(block);
+        const scanner = scanDocumentLines(block.text, (what, cause) =>
+          this.#damaged(block.number, what, cause),
+        );
         documents = scanner.spans.count;
         moreToCome = scanner.endsWithComma;
         yield { block: block.number, bytes: block.text, spans: scanner.spans };
@@ -130,40 +132,10 @@ export class ArchiveReader {
     }
   }
 
-  /** Documents stand one a line, with `,\n` between them and `,\n` or `\n` at the end. */
-  #scanLines(block: RawBlock): DocumentScanner {
-    const scanner = new DocumentScanner(MEMBERS, null);
-    try {
-      scanner.advance(block.text, block.text.length);
-      scanner.finish();
-    } catch (cause) {
-      throw this.#damaged(
-        block.number,
-        `holds text that is not a document: ${(cause as Error).message}`,
-        cause,
-      );
-    }
-    const { spans, lineBreaks } = scanner;
-    let expected = 0;
-    let wellFormed = lineBreaks === 0 && spans.count > 0;
-    for (let index = 0; index < spans.count; index++) {
-      const start = spans.start(index);
-      wellFormed &&= start === expected && (index === 0 || block.text[start - 1] === 0x0a);
-      expected = spans.end(index) + 2;
-    }
-    if (!scanner.endsWithComma) expected--;
-    if (!wellFormed || expected !== block.text.length || block.text.at(-1) !== 0x0a) {
-      throw this.#damaged(block.number, 'does not hold one document a line');
-    }
-    return scanner;
-  }
-
   #parseHeader(text: Buffer): ReadHeader {
-    let value: Record<string, unknown>;
+    let value: Readonly<Record<string, unknown>>;
     try {
-      const line = text.toString('utf8');
-      if (!line.endsWith('"documents":[\n')) throw new Error('no list of documents');
-      value = JSON.parse(`${line}]}`) as Record<string, unknown>;
+      value = parseHeaderLine(text);
     } catch (cause) {
       throw this.#damaged(0, 'is not the header line of an archive', cause);
     }
@@ -228,6 +200,6 @@ export class ArchiveReader {
   }
 }
 
-function hasExactly(value: Record<string, unknown>, members: readonly string[]): boolean {
+function hasExactly(value: Readonly<Record<string, unknown>>, members: readonly string[]): boolean {
   return Object.keys(value).join() === members.join();
 }

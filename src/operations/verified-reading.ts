@@ -130,7 +130,7 @@ function isHeaderOf(manifest: Manifest, header: ReadHeader): boolean {
 }
 
 /** The format reserves backups that are read together with their base; this version must not take one for the whole. */
-function assertWhole({ backup_id, backup_type, base_backup_id, deleted_count }: Manifest): void {
+export function assertWhole({ backup_id, backup_type, base_backup_id, deleted_count }: Manifest): void {
   if (backup_type === 'full' && base_backup_id === null && deleted_count === 0) return;
   throw new BackupError(
     'FORMAT_UNKNOWN',
