@@ -111,7 +111,7 @@ class Run {
   /** The keys are hashes already: two halves of them serve as two hash functions (Kirsch and Mitzenmacher, 2006). */
   #bit(bytes: Buffer, at: number, probe: number): number {
     const first = bytes.readUInt32LE(at + 8);
-    const second = bytes.readUInt32LE(at + 12) | 1;
+    const second = (bytes.readUInt32LE(at + 12) | 1) >>> 0; // without this half of them are negative, and so the bit
     return (first + probe * second) % (this.#bloom.length * 8);
   }
 }
