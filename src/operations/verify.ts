@@ -215,6 +215,7 @@ async function markerErrors(repository: Repository, signal?: AbortSignal): Promi
     await readMarker(repository, signal);
     return [];
   } catch (thrown) {
+    signal?.throwIfAborted();
     return [reportError(toBackupError(thrown))];
   }
 }

@@ -32,6 +32,8 @@ export function openDirectoryStore(
   const partialDirectory = `${root}/${PARTIAL_DIRECTORY}`;
   /** Directories that are there and durable, and the sweep of what dead runs left. */
   const ready = new Map<string, Promise<void>>();
+  /** Unfinished objects that are being written here: they are never swept, however wrong the clock is. */
+  const underWay = new Set<string>();
 
   const fail = (thrown: unknown, doing: string, key: string): unknown =>
     storeError(thrown, `${doing} ${root}/${key}`, key);
@@ -72,6 +74,7 @@ export function openDirectoryStore(
   async function sweepPartials(): Promise<void> {
     for (const { name } of await files.list(partialDirectory)) {
       const partial = `${partialDirectory}/${name}`;
+      if (underWay.has(partial)) continue;
       const facts = await files.stat(partial);
       if (facts === null || facts.modifiedAt > clock.now() - PARTIAL_AGE_MAX_MS) continue;
       await files.remove(partial).catch(ignoreMissing);
@@ -133,6 +136,7 @@ export function openDirectoryStore(
         await once(partialDirectory, makeDirectory);
         await once('sweep', sweepPartials);
         await once(parentOf(final), makeDirectory);
+        underWay.add(partial);
         const writer = await files.create(partial, 0o600);
         created = true;
         await write(writer, pieces, signal);
@@ -142,6 +146,7 @@ export function openDirectoryStore(
         throw fail(thrown, 'cannot write', key);
       } finally {
         if (created) await files.remove(partial).catch(() => {}); // swept later where this fails
+        underWay.delete(partial);
       }
     },
 

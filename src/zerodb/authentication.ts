@@ -13,6 +13,8 @@ interface Mode {
   /** @param refused the header that the server refused just now, to be replaced where that is possible */
   header(refused: Header | null, signal?: AbortSignal): Promise<Header>;
   readonly renewable: boolean;
+  /** Whether this header has had its time: a refusal of it says nothing. */
+  isOld(header: Header): boolean;
 }
 type Header = Readonly<Record<string, string>>;
 
@@ -34,7 +36,7 @@ export class Authentication {
 
   /**
    * Sends a request with credentials. A 401 or 403 is an answer like any other, once all ways of authentication
-   * have got one; a token that was refused is renewed once.
+   * have got one; a token that was refused is renewed once, and again where it ended while the request waited for its turn.
    */
   async send(http: Http, request: HttpRequest): Promise<HttpResponse> {
     const refusals: HttpResponse[] = [];
@@ -42,7 +44,9 @@ export class Authentication {
     for (const mode of modes) {
       let header = await mode.header(null, request.signal);
       let response = await http.request(withHeader(request, header));
-      if (isRefusal(response) && mode.renewable) {
+      let isRenewed = false;
+      while (isRefusal(response) && mode.renewable && (!isRenewed || mode.isOld(header))) {
+        isRenewed = true;
         header = await mode.header(header, request.signal);
         response = await http.request(withHeader(request, header));
       }
@@ -79,21 +83,24 @@ export class AuthenticatedHttp implements Http {
 }
 
 function fixed(header: Header): Mode {
-  return { header: async () => header, renewable: false };
+  return { header: async () => header, renewable: false, isOld: () => false };
 }
 
 function fromLogin(login: Login): Mode {
   return {
     renewable: true,
-    header: async (refused, signal) => {
-      const refusedToken = refused?.authorization?.slice('Bearer '.length) ?? null;
-      return bearer(await login.token(refusedToken, signal));
-    },
+    header: async (refused, signal) =>
+      bearer(await login.token(refused === null ? null : tokenOf(refused), signal)),
+    isOld: (header) => login.isOld(tokenOf(header)),
   };
 }
 
 function bearer(token: string): Header {
   return { authorization: `Bearer ${token}` };
+}
+
+function tokenOf(header: Header): string {
+  return header.authorization!.slice('Bearer '.length);
 }
 
 function withHeader(request: HttpRequest, header: Header): HttpRequest {

@@ -65,13 +65,17 @@ export class Login {
   /** @param refused a token that the server does not accept any more: it is not given again */
   async token(refused: string | null, signal?: AbortSignal): Promise<string> {
     const token = this.#token;
-    if (token !== null && token.text !== refused && this.#clock.monotonic() < token.renewAt)
-      return token.text;
+    if (token !== null && token.text !== refused && !this.isOld(token.text)) return token.text;
     this.#running ??= this.#logIn().finally(() => {
       this.#running = null;
     });
     this.#token = await untilAborted(this.#running, signal);
     return this.#token.text;
+  }
+
+  /** Whether a token would not be given any more. */
+  isOld(token: string): boolean {
+    return token !== this.#token?.text || this.#clock.monotonic() >= this.#token.renewAt;
   }
 
   async #logIn(): Promise<Token> {

@@ -249,6 +249,30 @@ describe('the directory store on its disk', () => {
     });
   });
 
+  it('an object that is being written is not swept, even where the clock says that it is old', async () => {
+    const store = open();
+    await put(store, 'manifests/first');
+    let finish = (): void => {};
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    async function* slowly() {
+      yield Buffer.from('half');
+      await finished;
+      yield Buffer.from('whole');
+    }
+    const writing = store.put('manifests/slow', slowly());
+    const written = () => partials().map((name) => readFileSync(`${root}/.partial/${name}`, 'utf8'));
+    await expect.poll(written).toEqual(['half']);
+    utimesSync(`${root}/.partial/${partials()[0]}`, 0, 0);
+    // after a failure everything is looked at again
+    await expect(put(store, 'manifests/first')).rejects.toEqual(backupError('STORE_EXISTS'));
+    await put(store, 'manifests/other');
+    finish();
+    await writing;
+    expect(await keys(store)).toEqual(['manifests/first', 'manifests/other', 'manifests/slow']);
+  });
+
   describe('links', () => {
     let elsewhere: string;
     beforeEach(async () => {

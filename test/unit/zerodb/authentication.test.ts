@@ -186,6 +186,17 @@ describe('a login', () => {
     },
   );
 
+  it('is repeated as often as a token ends while its request waits', async () => {
+    await using world = await open({ login: { ...login, tokenSeconds: 60 } }, { login: LOGIN });
+    await world.read();
+    let waits = 3;
+    world.sandbox.beforeRequest(({ path }) => {
+      if (path.endsWith('/query') && waits-- > 0) world.platform.clock.elapsedMs += 70_000;
+    });
+    await world.read();
+    expect(world.logins).toBe(4);
+  });
+
   it('is repeated only once for a request, never in a loop', async () => {
     await using server = await startHttpServer((request, response) => {
       if (request.url.includes('auth'))
