@@ -3,6 +3,8 @@ export type { OnEvent, OperationContext, OperationEvent, Phase } from './kernel/
 export type { BackupType } from './model/backup-id.ts';
 export type { Manifest } from './model/manifest.ts';
 export type {
+  AdoptedArchive,
+  AdoptReport,
   BackupReport,
   CollectionBackup,
   ExportReport,

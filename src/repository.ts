@@ -47,7 +47,7 @@ export async function readMarker(repository: Repository, signal?: AbortSignal): 
  */
 export async function claimStore(
   repository: Repository,
-  source: SourceIdentity,
+  source: Pick<SourceIdentity, 'host' | 'project'>,
   adopt: boolean,
   signal?: AbortSignal,
 ): Promise<() => Promise<void>> {
@@ -72,7 +72,7 @@ export async function claimStore(
 
 async function writeMarker(
   repository: Repository,
-  source: SourceIdentity,
+  source: Pick<SourceIdentity, 'host' | 'project'>,
   adopt: boolean,
   signal?: AbortSignal,
 ): Promise<void> {

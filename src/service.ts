@@ -1,11 +1,13 @@
 import { loadConfiguration } from './config/configuration.ts';
 import type { OptionName, Settings } from './config/options.ts';
+import { absolutePath } from './config/places.ts';
 import { BackupError } from './kernel/errors.ts';
 import type { OperationContext } from './kernel/events.ts';
 import type { Platform } from './kernel/platform.ts';
 import { Redaction } from './kernel/redaction.ts';
 import type { BackupType } from './model/backup-id.ts';
 import type {
+  AdoptReport,
   BackupReport,
   ExportReport,
   ListReport,
@@ -14,6 +16,7 @@ import type {
   VerifyLevel,
   VerifyReport,
 } from './model/report.ts';
+import { adopt } from './operations/adopt/adopt.ts';
 import { backup } from './operations/backup.ts';
 import { exportBackup } from './operations/export.ts';
 import { list, show } from './operations/list.ts';
@@ -119,6 +122,17 @@ export class BackupService implements AsyncDisposable {
     options: OperationContext & { readonly dryRun?: boolean } = {},
   ): Promise<RebuildReport> {
     return await rebuild(await this.#session.repository(), { dryRun: options.dryRun === true }, options);
+  }
+
+  /** Makes backups of archives that the predecessor wrote: of those in the store, or below a directory. */
+  async adoptArchives(
+    options: OperationContext & { readonly from?: string; readonly dryRun?: boolean } = {},
+  ): Promise<AdoptReport> {
+    const { sourceName: source, compression } = this.#session;
+    const { host } = this.#platform;
+    const from = options.from === undefined ? null : absolutePath(host, options.from);
+    const request = { from, source, compression, dryRun: options.dryRun === true };
+    return await adopt(await this.#session.repository(), request, options);
   }
 
   /** Restores a backup of `collection`: documents that it holds are created or replaced, others left alone. */

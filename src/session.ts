@@ -9,6 +9,7 @@ import {
   type ServerAddress,
   type ServerSettings,
 } from './drivers.ts';
+import type { Compression } from './kernel/codec.ts';
 import { BackupError } from './kernel/errors.ts';
 import type { Platform } from './kernel/platform.ts';
 import type { Redaction } from './kernel/redaction.ts';
@@ -63,6 +64,17 @@ export class Session {
   repository(): Promise<Repository> {
     this.#repository ??= this.#openRepository();
     return this.#repository;
+  }
+
+  /** The configured source as stored records name it, without contacting it; null if none is configured. */
+  get sourceName(): { readonly host: string; readonly project: string | null } | null {
+    if (this.#settings.source === undefined) return null;
+    const { host, project } = parseServerAddress(this.#sourceServer());
+    return { host, project: project ?? null };
+  }
+
+  get compression(): Compression {
+    return this.#settings.compression;
   }
 
   /** A backup as it is configured. */

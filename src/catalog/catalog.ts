@@ -35,6 +35,8 @@ export interface Catalog {
   readonly damaged: readonly { readonly backupId: string; readonly error: BackupError }[];
   /** Backup ids of archives and indexes without a manifest: interrupted runs, or runs at work right now. */
   readonly unfinished: readonly string[];
+  /** Ids in the names of the predecessor's files that backups were made of: taken, and of no further interest. */
+  readonly adopted: readonly string[];
 }
 
 const READS_AT_ONCE = 8;
@@ -75,7 +77,12 @@ export async function readCatalog(home: CatalogHome, signal?: AbortSignal): Prom
   await runWorkers(READS_AT_ONCE, readNext);
   backups.sort(newestFirst);
   damaged.sort((a, b) => (a.backupId < b.backupId ? -1 : 1));
-  return { backups, damaged, unfinished: [...unfinished].sort() };
+  const adopted = adoptedIds(backups).filter((id) => unfinished.delete(id));
+  return { backups, damaged, unfinished: [...unfinished].sort(), adopted };
+}
+
+function adoptedIds(backups: readonly Manifest[]): string[] {
+  return backups.flatMap(({ adopted_from }) => backupIdOfArchiveKey(adopted_from?.object_path ?? '') ?? []);
 }
 
 /** Throws BACKUP_MISSING, MANIFEST_DAMAGED, FORMAT_UNKNOWN or a store's error. */

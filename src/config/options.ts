@@ -97,7 +97,7 @@ export const OPTIONS = {
   }),
   exclude: option(list('a,b'), 'collections to leave out', { commands: ['backup'] }),
   compression: defaulted<Compression>(choice(compressions), 'gzip', 'how archives are compressed', {
-    commands: ['backup'],
+    commands: ['backup', 'rebuild'],
   }),
   consistency: defaulted<'window' | 'point'>(
     choice(['window', 'point']),

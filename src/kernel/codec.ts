@@ -22,6 +22,17 @@ export interface Codec {
    * shorter, damaged or followed by other bytes rejects. Never allocates more than `rawLength` for the output.
    */
   decompress(compression: Compression, stored: Uint8Array, rawLength: number): Promise<Uint8Array>;
+  /**
+   * The content of a gzip file of any length and number of members, in pieces that the receiver may keep. Each stored
+   * piece is used up before the next one is pulled. Throws GzipDamaged where the bytes are cut, damaged or followed by
+   * others; what pulling throws passes unchanged.
+   */
+  gunzip(stored: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
+}
+
+/** The bytes are not one whole gzip file; nothing that was read of it counts. */
+export class GzipDamaged extends Error {
+  override readonly name = 'GzipDamaged';
 }
 
 export interface Sha256Stream {

@@ -24,6 +24,7 @@ export const ERROR_CODES = {
   RESTORE_AMBIGUOUS: { exit: 3, meaning: 'documents that cannot be matched one to one with the target' },
   RESTORE_UNADDRESSABLE: { exit: 3, meaning: 'documents that the target cannot address one by one' },
   RESTORE_PARTIAL: { exit: 3, meaning: 'some documents could not be written' },
+  ADOPT_REFUSED: { exit: 3, meaning: 'a file that is no whole archive of the predecessor' },
   MANIFEST_DAMAGED: { exit: 4, meaning: 'a manifest is not what was written' },
   ARCHIVE_DAMAGED: { exit: 4, meaning: 'an archive is not what was written' },
   INDEX_DAMAGED: { exit: 4, meaning: 'an index is not what was written' },

@@ -8,7 +8,9 @@ export type Phase =
   | 'read-target' // reading the restore's target
   | 'apply' // writing to the target
   | 'compare' // reading the target again after a restore
-  | 'export';
+  | 'export'
+  | 'examine' // reading a file of the predecessor
+  | 'convert'; // writing it as an archive of ours
 
 /**
  * Everything that an operation says while it runs; progress bars, logs and JSON lines are drawn from these alone.

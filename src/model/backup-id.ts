@@ -57,6 +57,16 @@ export function formatBackupId(parts: BackupIdParts): string {
   return `${parts.encodedCollection}_${parts.backupType}_${compactTime(parts.startedAt)}`;
 }
 
+/** The id of this second, or of the next one that is not in `taken`; it is put there. */
+export function takeBackupId(parts: BackupIdParts, taken: Set<string>): string {
+  for (let time = parts.startedAt; ; time += 1000) {
+    const id = formatBackupId({ ...parts, startedAt: time });
+    if (taken.has(id)) continue;
+    taken.add(id);
+    return id;
+  }
+}
+
 const BACKUP_ID = /^([a-z0-9_.%~-]+)_(full|incremental)_(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)(\d\d)$/;
 
 /** Null if the text is not a backup id. Parsed from the right, so collections may contain `_`. */

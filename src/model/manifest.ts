@@ -60,6 +60,15 @@ const manifestSchema = z.looseObject({
   compression: z.enum(['gzip', 'zstd']),
   encryption: z.null(),
   tool_version: z.string(),
+  /** The predecessor's file that this backup was made of; in no other backup. */
+  adopted_from: z
+    .looseObject({
+      file_name: z.string(),
+      object_path: z.string().nullable(),
+      file_size: count,
+      sha256: hex(64),
+    })
+    .optional(),
   manifest_sha256: hex(64),
   signature: z.string().optional(),
 });

@@ -177,3 +177,30 @@ export interface RebuildReport extends Report {
   readonly dry_run: boolean;
   readonly backups: readonly RebuiltIndex[];
 }
+
+/**
+ * What became of one file.
+ * - `adopted`: a backup was made of it; in a dry run it would have been
+ * - `known`: there is one already, `backup_id`
+ * - `ours`: an archive of this tool without its manifest, left by an interrupted run: it is no backup
+ * - `failed`: `error` says why
+ */
+export interface AdoptedArchive {
+  /** Key in the store, or path. */
+  readonly file: string;
+  readonly outcome: 'adopted' | 'known' | 'ours' | 'failed';
+  /** Null where there is none, and in a dry run for one that would be made. */
+  readonly backup_id: string | null;
+  readonly collection: string | null;
+  readonly status: Manifest['status'] | null;
+  readonly document_count: number;
+  readonly missing: readonly string[];
+  readonly error?: ReportedError;
+}
+
+export interface AdoptReport extends Report {
+  readonly operation: 'rebuild';
+  readonly dry_run: boolean;
+  readonly run_id: string;
+  readonly backups: readonly AdoptedArchive[];
+}

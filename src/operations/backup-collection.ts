@@ -4,7 +4,7 @@ import { ArchiveWriter } from '../archive/writer.ts';
 import type { Codec, Compression } from '../kernel/codec.ts';
 import type { OnEvent } from '../kernel/events.ts';
 import type { Scratch } from '../kernel/sorted-runs.ts';
-import { encodeCollectionName, formatBackupId } from '../model/backup-id.ts';
+import { encodeCollectionName, takeBackupId } from '../model/backup-id.ts';
 import type { DocumentBatch } from '../model/document.ts';
 import {
   ARCHIVE_VERSION,
@@ -100,7 +100,11 @@ async function backUpOnce(
 
   const scan = await openScan();
   if (scan.startsEmpty && !job.backUpEmpty) return null;
-  const backupId = takeBackupId(codec, job, scan.startedAt);
+  const encodedCollection = encodeCollectionName(codec, name);
+  const backupId = takeBackupId(
+    { encodedCollection, backupType: 'full', startedAt: scan.startedAt },
+    job.takenIds,
+  );
   const startedAt = formatPlainTime(scan.startedAt);
   const writer = new ArchiveWriter(
     codec,
@@ -179,17 +183,6 @@ async function backUpOnce(
     throw thrown;
   } finally {
     await writer.close();
-  }
-}
-
-/** The second at which the scan started, or the next one whose id is free. */
-function takeBackupId(codec: Codec, job: CollectionJob, startedAt: number): string {
-  const encodedCollection = encodeCollectionName(codec, job.collection.name);
-  for (let time = startedAt; ; time += 1000) {
-    const id = formatBackupId({ encodedCollection, backupType: 'full', startedAt: time });
-    if (job.takenIds.has(id)) continue;
-    job.takenIds.add(id);
-    return id;
   }
 }
 

@@ -163,11 +163,12 @@ interface Held {
 /** What the store holds already. A store that does not exist yet holds nothing: claimStore has looked. */
 async function heldBackups(repository: Repository, signal?: AbortSignal): Promise<Held> {
   try {
-    const { backups, damaged, unfinished } = await readCatalog(repository, signal);
+    const { backups, damaged, unfinished, adopted } = await readCatalog(repository, signal);
     const ids = [
       ...backups.map((manifest) => manifest.backup_id),
       ...damaged.map(({ backupId }) => backupId),
       ...unfinished,
+      ...adopted,
     ];
     const documentCounts = new Map<string, number>();
     // newest first

@@ -129,9 +129,14 @@ function isHeaderOf(manifest: Manifest, header: ReadHeader): boolean {
   );
 }
 
-/** The format reserves backups that are read together with their base; this version must not take one for the whole. */
-export function assertWhole({ backup_id, backup_type, base_backup_id, deleted_count }: Manifest): void {
-  if (backup_type === 'full' && base_backup_id === null && deleted_count === 0) return;
+/**
+ * The format reserves backups that are read together with their base; this version must not take one for the whole. The
+ * predecessor's incremental ones have none: they say themselves that they are not whole.
+ */
+export function assertWhole(manifest: Manifest): void {
+  const { backup_id, backup_type, base_backup_id, deleted_count, adopted_from, status } = manifest;
+  const standsAlone = backup_type === 'full' || (adopted_from !== undefined && status === 'incomplete');
+  if (standsAlone && base_backup_id === null && deleted_count === 0) return;
   throw new BackupError(
     'FORMAT_UNKNOWN',
     `${backup_id} is an incremental backup, which this version cannot read`,

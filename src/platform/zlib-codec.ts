@@ -2,7 +2,7 @@ import { createHash, hash } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
-import type { Codec } from '../kernel/codec.ts';
+import { type Codec, GzipDamaged } from '../kernel/codec.ts';
 import { noteBuffers } from './buffer-garbage.ts';
 
 /** Up to this size, and in one part, input is compressed in one go: the fast path for blocks. */
@@ -70,6 +70,37 @@ export const zlibCodec: Codec = {
     }
     return joined(parts, length);
   },
+
+  async *gunzip(stored) {
+    const engine = zlib.createGunzip({ chunkSize: STREAM_CHUNK_BYTES });
+    let pulledBytes = 0;
+    // what pulling throws is handed through the engine, and must not be taken for a finding of its own
+    let pullFailed = false;
+    async function* counted() {
+      for await (const piece of stored) {
+        pulledBytes += piece.length;
+        yield piece;
+      }
+    }
+    const fed = feedAll(engine, counted()).catch((thrown: unknown) => {
+      pullFailed = !engine.destroyed;
+      engine.destroy(thrown as Error);
+    });
+    try {
+      for await (const piece of engine as AsyncIterable<Buffer>) {
+        noteBuffers(piece.length);
+        yield piece;
+      }
+      await fed;
+    } catch (cause) {
+      if (pullFailed) throw cause;
+      throw new GzipDamaged((cause as Error).message, { cause });
+    } finally {
+      engine.destroy();
+      await fed;
+    }
+    if (engine.bytesWritten !== pulledBytes) throw new GzipDamaged('other bytes follow the compressed data');
+  },
 };
 
 /** The parts in one buffer; without a copy where they are neighbours in one already. */
@@ -89,12 +120,25 @@ function joined(parts: readonly Buffer[], length: number): Uint8Array {
  * once, Node's zstd finishes the frame twice, and a second, empty frame follows the first.
  */
 async function feed(compressor: Writable, parts: readonly Uint8Array[]): Promise<void> {
-  for (const part of parts) {
-    await new Promise<void>((resolve, reject) => {
-      compressor.write(part, (error) => (error ? reject(error) : resolve()));
-    });
-  }
+  for (const part of parts) await write(compressor, part);
   compressor.end();
+}
+
+/** Rejects also when the engine is closed before its end: a write that waits for room is then never answered. */
+async function feedAll(decompressor: Writable, pieces: AsyncIterable<Uint8Array>): Promise<void> {
+  const closed = new Promise<never>((_resolve, reject) => {
+    decompressor.once('close', () => reject(new Error('nobody reads on')));
+  });
+  closed.catch(() => {});
+  for await (const piece of pieces) await Promise.race([write(decompressor, piece), closed]);
+  decompressor.end();
+}
+
+/** Resolves when the engine has used the bytes up. */
+function write(engine: Writable, part: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    engine.write(part, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 function zstdOptions(level: number, length: number): zlib.ZstdOptions {

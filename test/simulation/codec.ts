@@ -1,5 +1,5 @@
 import * as zlib from 'node:zlib';
-import type { Codec } from '../../src/kernel/codec.ts';
+import { type Codec, GzipDamaged } from '../../src/kernel/codec.ts';
 import { zlibCodec } from '../../src/platform/zlib-codec.ts';
 
 /** The real codec without threads, which end in an order that no seed decides. */
@@ -28,5 +28,21 @@ export const codec: Codec = {
       throw new Error(`not one member of ${rawLength} bytes`);
     }
     return buffer;
+  },
+
+  async *gunzip(stored) {
+    const pieces: Buffer[] = [];
+    for await (const piece of stored) pieces.push(Buffer.from(piece));
+    const whole = Buffer.concat(pieces);
+    try {
+      const { buffer, engine } = zlib.gunzipSync(whole, { info: true }) as unknown as {
+        buffer: Buffer;
+        engine: { bytesWritten: number };
+      };
+      if (engine.bytesWritten !== whole.length) throw new Error('other bytes follow');
+      yield buffer;
+    } catch (cause) {
+      throw new GzipDamaged((cause as Error).message, { cause });
+    }
   },
 };

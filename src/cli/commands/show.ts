@@ -50,6 +50,7 @@ function showLines({ manifest, good, chain, objects }: ShowReport): string[] {
     label('Documents Digest', manifest.documents_digest),
     label('Content Digest', manifest.content_digest),
     ...(manifest.not_included.length > 0 ? [label('Not Included', manifest.not_included.join(', '))] : []),
+    ...(manifest.adopted_from === undefined ? [] : [label('Adopted From', manifest.adopted_from.file_name)]),
     label('Run', manifest.run_id),
     label('Tool Version', manifest.tool_version),
     ...(chain.length > 1 ? [label('Chain', chain.join(' -> '))] : []),

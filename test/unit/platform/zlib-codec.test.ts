@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import type { Compression } from '../../../src/kernel/codec.ts';
+import { type Compression, GzipDamaged } from '../../../src/kernel/codec.ts';
 import { zlibCodec } from '../../../src/platform/zlib-codec.ts';
 import { bufferBytesOf } from '../../support/fuzzing.ts';
 
@@ -123,5 +123,62 @@ describe('hashes', () => {
     expect(stream.hex()).toBe(expected.toString('hex'));
     expect(zlibCodec.crc32(Buffer.from('123456789'))).toBe(0xcbf43926);
     expect(zlibCodec.crc32(Buffer.from('6789'), zlibCodec.crc32(Buffer.from('12345')))).toBe(0xcbf43926);
+  });
+});
+
+describe('a gzip file of any length', () => {
+  const members = [TEXT, Buffer.alloc(0), randomBytes(700_000), Buffer.alloc(3 << 20, 'abc ')];
+  const whole = Buffer.concat(members.map((member) => zlib.gzipSync(member)));
+
+  /** Pieces in one buffer that is overwritten with each, as stores may do. */
+  async function* cut(bytes: Uint8Array, length: number): AsyncGenerator<Uint8Array> {
+    const buffer = Buffer.alloc(length);
+    for (let at = 0; at < bytes.length; at += length) {
+      const piece = bytes.subarray(at, at + length);
+      buffer.fill(0xee);
+      buffer.set(piece);
+      yield buffer.subarray(0, piece.length);
+    }
+  }
+  const content = async (pieces: AsyncIterable<Uint8Array>): Promise<Buffer> =>
+    Buffer.concat(await Array.fromAsync(zlibCodec.gunzip(pieces)));
+
+  it.each([1000, 65_536, 1 << 30])('gives its content from pieces of %i bytes', async (length) => {
+    const pieceLength = Math.min(length, whole.length);
+    expect((await content(cut(whole, pieceLength))).equals(Buffer.concat(members))).toBe(true);
+  });
+
+  it.each([
+    ['cut', whole.subarray(0, -1)],
+    ['cut in its first header', whole.subarray(0, 5)],
+    ['followed by text', Buffer.concat([whole, Buffer.from('rest')])],
+    ['followed by zeros', Buffer.concat([whole, Buffer.alloc(100)])],
+    ['no gzip', TEXT],
+  ])('is refused where it is %s', async (_what, bytes) => {
+    for (const length of [100, 100_000]) {
+      await expect(content(cut(bytes, length))).rejects.toBeInstanceOf(GzipDamaged);
+    }
+  });
+
+  it('passes on what pulling throws', async () => {
+    const failure = new Error('the store is gone');
+    async function* failing() {
+      yield whole.subarray(0, 100_000);
+      throw failure;
+    }
+    await expect(content(failing())).rejects.toBe(failure);
+  });
+
+  it('lets go of its pieces when the receiver has had enough', async () => {
+    let isClosed = false;
+    async function* endless() {
+      try {
+        for (;;) yield zlib.gzipSync(Buffer.alloc(4 << 20));
+      } finally {
+        isClosed = true;
+      }
+    }
+    for await (const piece of zlibCodec.gunzip(endless())) if (piece.length > 0) break;
+    expect(isClosed).toBe(true);
   });
 });
