@@ -7,7 +7,7 @@ import { filesBelow, type ServedProject, serveProject } from '../support/served-
 
 let project: ServedProject;
 beforeEach(async () => {
-  project = await serveProject();
+  project = await serveProject({ dialects: ['A'] });
 });
 afterEach(() => project[Symbol.asyncDispose]());
 
