@@ -52,7 +52,7 @@ export function asPythonPrints(document: string): string {
   return ensureAscii(JSON.stringify(parsed(document)));
 }
 
-export function pythonDump(value: unknown): string {
+function pythonDump(value: unknown): string {
   return ensureAscii(JSON.stringify(value, null, 2));
 }
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { NotPredecessor, PredecessorReader } from '../../../src/archive/predecessor-reader.ts';
@@ -147,4 +148,17 @@ test('every cut of the text is noticed', async () => {
   for (let length = 0; length < GOOD.length; length++) {
     await expect(read(GOOD.slice(0, length)), `${length}`).rejects.toBeInstanceOf(NotPredecessor);
   }
+});
+
+const PRINT = 'import json, sys; sys.stdout.write(json.dumps(json.load(sys.stdin), indent=2, default=str))';
+const python = spawnSync('python3', ['-c', PRINT], {
+  input: JSON.stringify(JSON.parse(GOOD))
+    .replace('"n":1,', '"n":1.0,')
+    .replace(/"big":\d+/, '"big":9007199254740993'),
+  encoding: 'utf8',
+  timeout: 30_000,
+});
+
+test.skipIf(python.status !== 0)('the archives of these tests are what Python prints', () => {
+  expect(python.stdout).toBe(GOOD);
 });
