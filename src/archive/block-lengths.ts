@@ -58,6 +58,7 @@ function memberLengths(bytes: Buffer): BlockLengths | null {
 
 const ZSTD_MAGIC = 0xfd2fb528;
 const ZSTD_HEADER_BYTES_MAX = 18;
+const ZSTD_CHECKSUM = 4;
 
 function frameLengths(bytes: Buffer): BlockLengths | null {
   if (bytes.length < ZSTD_HEADER_BYTES_MAX) return null;
@@ -82,5 +83,10 @@ function frameLengths(bytes: Buffer): BlockLengths | null {
     at += 3 + (type === 1 ? 1 : block >> 3);
     if (block & 1) break;
   }
-  return { storedLength: at + ((descriptor & 4) === 0 ? 0 : 4), rawLength };
+  return { storedLength: at + ((descriptor & ZSTD_CHECKSUM) === 0 ? 0 : 4), rawLength };
+}
+
+/** Whether a whole block carries a checksum of its text: a gzip member always does, a zstd frame says so. */
+export function hasChecksum(compression: Compression, stored: Uint8Array): boolean {
+  return compression === 'gzip' || (stored[4]! & ZSTD_CHECKSUM) !== 0;
 }

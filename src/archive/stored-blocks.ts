@@ -53,12 +53,8 @@ export async function* storedBlocks(
       throw damaged(block, 'does not start as a block does', cause);
     }
     if (lengths === null) return null;
+    if (areBelievable(lengths, limits)) return lengths;
     const { storedLength, rawLength } = lengths;
-    const possible =
-      storedLength > 0 &&
-      storedLength <= Math.min(limits.fileSize, storedLengthMax(rawLength)) &&
-      rawLength <= limits.rawSize;
-    if (possible) return lengths;
     throw damaged(block, `claims a length that cannot be: ${storedLength} stored, ${rawLength} raw`);
   };
 
@@ -70,6 +66,15 @@ export async function* storedBlocks(
   enough = 1;
   for (let block = next(); block !== null; block = next()) yield block;
   if (length > 0) throw damaged(number, 'is cut short');
+}
+
+/** Whether a block of the whole can have these lengths, which it claims itself. */
+export function areBelievable({ storedLength, rawLength }: BlockLengths, limits: LengthLimits): boolean {
+  return (
+    storedLength > 0 &&
+    storedLength <= Math.min(limits.fileSize, storedLengthMax(rawLength)) &&
+    rawLength <= limits.rawSize
+  );
 }
 
 /** More than either compressor makes of incompressible text: a damaged length must not make us read everything. */

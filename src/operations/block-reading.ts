@@ -17,7 +17,7 @@ export interface NumberedBlock extends Block {
 
 /** Blocks up to this size in all stay in memory: what is selected is read more than once. */
 const KEPT_BYTES_MAX = 4 << 20;
-/** A length that is only claimed is believed so far. */
+/** A length that is only claimed is believed once so many bytes have come. */
 const CLAIM_BYTES_MAX = 1 << 20;
 
 /** Reads ranges of a backup's objects, and blocks of its archive by their place and hash. Counts what it reads. */
@@ -54,15 +54,15 @@ export class BlockReading {
   async range(key: string, start: number, end: number, signal: AbortSignal | undefined): Promise<Buffer> {
     const length = end - start;
     if (length <= 0) return Buffer.alloc(0);
-    let bytes = Buffer.allocUnsafeSlow(Math.min(length, CLAIM_BYTES_MAX));
+    let bytes = Buffer.alloc(0);
     let filled = 0;
     for await (const piece of this.#repository.store.get(key, { start, end }, signal)) {
       this.bytesRead += piece.length;
       if (filled + piece.length > length) throw new Error(`${key}: more bytes than were asked for`);
       if (filled + piece.length > bytes.length) {
-        const whole = Buffer.allocUnsafeSlow(length);
-        whole.set(bytes.subarray(0, filled));
-        bytes = whole;
+        const wider = Math.max(2 * bytes.length, filled + piece.length);
+        const believed = wider > CLAIM_BYTES_MAX ? length : Math.min(length, wider);
+        bytes = Buffer.concat([bytes.subarray(0, filled)], believed);
       }
       bytes.set(piece, filled);
       filled += piece.length;
@@ -131,7 +131,7 @@ export class BlockReading {
 }
 
 /** Results in the order of the items, the work on the next ones having begun. */
-async function* inOrder<Item, Result>(
+export async function* inOrder<Item, Result>(
   items: Iterable<Item>,
   work: (item: Item) => Promise<Result>,
 ): AsyncGenerator<Result> {
