@@ -4,6 +4,7 @@ import { indexDamaged, type ReadIndex, readIndexHeader } from '../archive/index-
 import { indexKey } from '../archive/layout.ts';
 import type { BlockBatch } from '../archive/reader.ts';
 import { BackupError } from '../kernel/errors.ts';
+import { diskCodeOf } from '../kernel/files.ts';
 import { releaseMemory } from '../kernel/memory.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { Repository } from '../repository.ts';
@@ -33,15 +34,16 @@ export class BlockReading {
     this.#manifest = manifest;
   }
 
-  /** For the parts of the index. What a manifest promises and the store does not have is INDEX_DAMAGED. */
+  /** For the parts of the index. What a manifest promises and the store or its disk does not have is INDEX_DAMAGED. */
   readIndex(signal: AbortSignal | undefined): ReadIndex {
     const key = indexKey(this.#manifest.backup_id);
     return async (start, end) => {
       try {
         return await this.range(key, start, end, signal);
       } catch (thrown) {
-        if (!isMissing(thrown)) throw thrown;
-        throw indexDamaged(this.#manifest, 'it is gone', thrown);
+        if (isMissing(thrown)) throw indexDamaged(this.#manifest, 'it is gone', thrown);
+        if (isUnreadable(thrown)) throw indexDamaged(this.#manifest, 'the disk cannot read it', thrown);
+        throw thrown;
       }
     };
   }
@@ -147,6 +149,11 @@ export async function* inOrder<Item, Result>(
   } finally {
     await Promise.allSettled(ahead);
   }
+}
+
+/** Whether a store failed because the disk has lost the bytes, which no repetition brings back. */
+export function isUnreadable(thrown: unknown): boolean {
+  return thrown instanceof BackupError && diskCodeOf(thrown.cause) === 'EIO';
 }
 
 function isMissing(thrown: unknown): boolean {

@@ -4,12 +4,11 @@ import type { BlockBatch } from '../archive/reader.ts';
 import { Salvage } from '../archive/salvage.ts';
 import { BackupError } from '../kernel/errors.ts';
 import type { OnEvent } from '../kernel/events.ts';
-import { diskCodeOf } from '../kernel/files.ts';
 import { releaseMemory } from '../kernel/memory.ts';
 import type { Manifest } from '../model/manifest.ts';
 import type { ReportedWarning } from '../model/report.ts';
 import type { Repository } from '../repository.ts';
-import { BlockReading, inOrder, type NumberedBlock } from './block-reading.ts';
+import { BlockReading, inOrder, isUnreadable, type NumberedBlock } from './block-reading.ts';
 import { archiveDamaged, assertWhole, type OnDocument } from './verified-reading.ts';
 
 /** Bytes of an archive that are not what was written. */
@@ -122,8 +121,8 @@ async function* indexedParts(
       if (documents > 0) return { batch: await reading.batch(block, signal), block };
       return (await reading.isWhole(block, signal)) ? null : lost;
     } catch (thrown) {
-      if (!(thrown instanceof BackupError)) throw thrown;
-      if (thrown.code === 'ARCHIVE_DAMAGED' || diskCodeOf(thrown.cause) === 'EIO') return lost;
+      const damaged = thrown instanceof BackupError && thrown.code === 'ARCHIVE_DAMAGED';
+      if (damaged || isUnreadable(thrown)) return lost;
       throw thrown;
     }
   };

@@ -4,6 +4,7 @@ import type { IndexBuilder } from '../../src/archive/index-file.ts';
 import { archiveFileName, archiveKey, indexKey } from '../../src/archive/layout.ts';
 import { ArchiveWriter, type WrittenBlock } from '../../src/archive/writer.ts';
 import type { Codec, Compression } from '../../src/kernel/codec.ts';
+import { BackupError } from '../../src/kernel/errors.ts';
 import { SIZES } from '../../src/kernel/sizes.ts';
 import type { DocumentBatch, DocumentShape } from '../../src/model/document.ts';
 import { encodeManifest, type Manifest, parseManifest } from '../../src/model/manifest.ts';
@@ -119,6 +120,25 @@ export function countingStore(store: Store): Store & { read: number } {
       }
     },
   };
+}
+
+/** The same backup on a disk that fails to read one object, or what begins at one place in it. */
+export function failingStore(
+  backup: StoredBackup,
+  failing: string,
+  errno: string,
+  start?: number,
+): StoredBackup {
+  const { store } = backup.repository;
+  const damaged: Store = {
+    ...store,
+    get(key, range, signal) {
+      if (key !== failing || (start ?? range?.start) !== range?.start) return store.get(key, range, signal);
+      const cause = Object.assign(new Error(errno), { code: errno });
+      throw new BackupError('STORE_FAILED', `cannot read ${key}: ${errno}`, { object: key, cause });
+    },
+  };
+  return { ...backup, repository: { ...backup.repository, store: damaged } };
 }
 
 /** With every byte of an object changed in turn: one bit of each, another one every time. */

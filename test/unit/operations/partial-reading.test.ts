@@ -3,11 +3,10 @@ import type { Block } from '../../../src/archive/index-file.ts';
 import { BackupError } from '../../../src/kernel/errors.ts';
 import { lossInWords, type PartialReading, readPartially } from '../../../src/operations/partial-reading.ts';
 import { zlibCodec } from '../../../src/platform/zlib-codec.ts';
-import type { Store } from '../../../src/stores/store.ts';
 import { backupError } from '../../support/expected-errors.ts';
 import { FUZZ_TIMEOUT, fuzz } from '../../support/fuzzing.ts';
 import { untrusted } from '../../support/mutations.ts';
-import { flippedBytes, type StoredBackup, storeBackup } from '../../support/stored-backups.ts';
+import { failingStore, flippedBytes, type StoredBackup, storeBackup } from '../../support/stored-backups.ts';
 
 const DOCUMENTS = Array.from({ length: 7 }, (_, at) =>
   Buffer.from(`{"id":"n${at}","ünï":${at}.0,"t":"${'xyz'.repeat(at)}"}`),
@@ -281,24 +280,13 @@ describe('reading a damaged backup', () => {
   it('takes bytes that the disk cannot read for lost, and no other failure', async () => {
     const backup = await small('gzip');
     const { offset, documents } = backup.blocks[3]!;
-    const { store } = backup.repository;
-    const failing = (errno: string): Store => ({
-      ...store,
-      get(key, range, signal) {
-        if (key !== backup.archiveKey || range!.start !== offset) return store.get(key, range, signal);
-        const cause = Object.assign(new Error(errno), { code: errno });
-        throw new BackupError('STORE_FAILED', `cannot read ${key}: ${errno}`, { object: key, cause });
-      },
-    });
-    const on = (errno: string) =>
-      read({ ...backup, repository: { ...backup.repository, store: failing(errno) } });
-    await expect(on('EMFILE')).rejects.toMatchObject({ code: 'STORE_FAILED' });
-    const reading = await readPartially(
-      { ...backup.repository, store: failing('EIO') },
-      backup.manifest,
-      () => {},
-    );
-    expect(reading.lost).toMatchObject([{ block: 3, documents }]);
+    const failing = (errno: string) => failingStore(backup, backup.archiveKey, errno, offset);
+    await expect(read(failing('EMFILE'))).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    const left = await read(failing('EIO'));
+    expect(left.lost).toMatchObject([{ block: 3, documents }]);
+    expect(left.texts).toEqual(documentsBut(backup.blocks, (block) => block === backup.blocks[3]));
+    const withoutIndex = await read(failingStore(backup, backup.indexKey, 'EIO'));
+    expect([withoutIndex.lost, withoutIndex.warnings]).toMatchObject([[], [{ code: 'INDEX_DAMAGED' }]]);
   });
 
   it('does not hand out the second time what has changed meanwhile', async () => {

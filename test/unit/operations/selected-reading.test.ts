@@ -18,6 +18,7 @@ import { batchOf, SCRATCH } from '../../support/archives.ts';
 import { backupError } from '../../support/expected-errors.ts';
 import {
   countingStore,
+  failingStore,
   flippedBytes,
   type StoredBackup,
   storeBackup,
@@ -310,6 +311,12 @@ describe('reading some documents of a damaged backup', () => {
     }
     backup.objects.delete(backup.indexKey);
     expect((await select(backup, ['n2', 'n9'])).selected.warnings).toHaveLength(1);
+    backup.objects.set(backup.indexKey, whole);
+    const failing = failingStore(backup, backup.indexKey, 'EIO');
+    expect((await select(failing, ['n2', 'n9'])).selected.warnings).toHaveLength(1);
+    await expect(select(failingStore(backup, backup.indexKey, 'EMFILE'), ['n2'])).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+    });
   });
 
   it('refuses an index that is intact and tells of other blocks', async () => {
