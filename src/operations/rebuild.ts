@@ -45,8 +45,9 @@ export async function rebuild(
     context.onEvent?.({ type: 'object:started', object: backup_id });
     let index: RebuiltIndex['index'] = null;
     try {
-      index = await lookAtIndex(repository, manifest, context.signal);
-      if (index !== 'good') await rebuildIndex(repository, scratch, manifest, dryRun, context);
+      const found = await lookAtIndex(repository, manifest, context.signal);
+      index = found.state;
+      if (index !== 'good') await rebuildIndex(repository, scratch, manifest, found, dryRun, context);
       const outcome = index === 'good' ? 'good' : 'rebuilt';
       results.push({ backup_id, collection, outcome, index });
       context.onEvent?.({ type: 'object:finished', object: backup_id, outcome });
@@ -73,25 +74,31 @@ export async function rebuild(
   };
 }
 
+interface Look {
+  readonly state: 'good' | 'missing' | 'damaged';
+  /** Hex SHA-256 of what is there; null if nothing is. */
+  readonly sha256: string | null;
+}
+
 /** Whether the stored index is the one that the manifest names: every byte of it is read. */
 async function lookAtIndex(
   { store, platform }: Repository,
   { backup_id, index }: Manifest,
   signal?: AbortSignal,
-): Promise<'good' | 'missing' | 'damaged'> {
+): Promise<Look> {
   const key = indexKey(backup_id);
-  const size = await store.size(key, signal);
-  if (size === null) return 'missing';
-  if (size !== index.size) return 'damaged';
+  if ((await store.size(key, signal)) === null) return { state: 'missing', sha256: null };
   const hash = platform.codec.createSha256();
   for await (const piece of store.get(key, undefined, signal)) hash.update(piece);
-  return hash.hex() === index.sha256 ? 'good' : 'damaged';
+  const sha256 = hash.hex();
+  return { state: sha256 === index.sha256 ? 'good' : 'damaged', sha256 };
 }
 
 async function rebuildIndex(
   repository: Repository,
   scratch: Scratch,
   manifest: Manifest,
+  found: Look,
   dryRun: boolean,
   { signal, onEvent = () => {} }: OperationContext,
 ): Promise<void> {
@@ -104,34 +111,42 @@ async function rebuildIndex(
       yield* onePiece(index.header);
       yield* index.body();
     }
-    await replaceIndex(repository, manifest, pieces());
+    await replaceIndex(repository, manifest, found, pieces());
   });
 }
 
 /**
- * The damaged index is taken away only now that the good one is at hand, and was looked at a second time: it may have
- * been misread, or another rebuild was quicker. A crash behind the removal leaves a backup without its index, no worse
- * off than with a damaged one, and the next rebuild begins there. So a signal is not heeded any more.
+ * The damaged index is taken away only now that the good one is at hand, and only if a second look finds the same
+ * bytes: it may have been misread, or another rebuild was quicker. A crash behind the removal leaves a backup without
+ * its index, no worse off than with a damaged one, and the next rebuild begins there. So a signal is not heeded any more.
  */
 async function replaceIndex(
   repository: Repository,
   manifest: Manifest,
+  before: Look,
   pieces: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const { store } = repository;
   const key = indexKey(manifest.backup_id);
-  const found = await lookAtIndex(repository, manifest);
-  if (found === 'good') return;
-  if (found === 'damaged') await store.remove(key);
+  const now = await lookAtIndex(repository, manifest);
+  if (now.state === 'good') return;
+  if (now.state === 'damaged') {
+    if (now.sha256 !== before.sha256) throw storeFailing(repository, manifest, 'reads otherwise each time');
+    await store.remove(key);
+  }
   try {
     await store.put(key, pieces);
   } catch (thrown) {
     // another rebuild has been quicker: what counts is what is there
     if (!(thrown instanceof BackupError && thrown.code === 'STORE_EXISTS')) throw thrown;
   }
-  if ((await lookAtIndex(repository, manifest)) === 'good') return;
-  throw new BackupError('STORE_DAMAGED', `${store.label} does not give back ${key} as it was written`, {
-    object: manifest.backup_id,
+  if ((await lookAtIndex(repository, manifest)).state === 'good') return;
+  throw storeFailing(repository, manifest, 'is not given back as it was written');
+}
+
+function storeFailing({ store }: Repository, { backup_id }: Manifest, what: string): BackupError {
+  return new BackupError('STORE_DAMAGED', `${indexKey(backup_id)} in ${store.label} ${what}`, {
+    object: backup_id,
     kept: 'Archive and manifest are whole: this backup restores.',
     cure: 'Check the disk or the storage service, then run `zerodb-backup rebuild` again.',
   });

@@ -3,6 +3,7 @@ import { damageOperation, disasterOperation, mendOperation, pauseOperation } fro
 import { exportOperation } from './operations/export.ts';
 import { listOperation, showOperation } from './operations/list.ts';
 import type { Operation } from './operations/operation.ts';
+import { rebuildOperation } from './operations/rebuild.ts';
 import { restoreDryRun, restoreOperation, validateOperation } from './operations/restore.ts';
 import { verifyOperation } from './operations/verify.ts';
 
@@ -17,6 +18,7 @@ export const OPERATIONS: readonly Operation[] = [
   restoreDryRun,
   validateOperation,
   exportOperation,
+  rebuildOperation,
   damageOperation,
   mendOperation,
   disasterOperation,
