@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { rebuild } from '../../../src/operations/rebuild.ts';
 import { STORE, Violation } from '../attempt.ts';
+import { DAMAGE_KINDS } from '../damage.ts';
 import type { World } from '../world.ts';
 import type { Operation } from './operation.ts';
 
@@ -12,6 +13,10 @@ export const rebuildOperation: Operation = {
   concurrent: false,
   async run(world, faults) {
     const dryRun = world.dice.chance(0.2);
+    const id = world.pickBackup();
+    // there would be little to do if only chance damaged indexes
+    if (id !== null && world.dice.chance(0.7))
+      world.damage.inflict(world.dice.pick(DAMAGE_KINDS), `indexes/${id}`, world.dice);
     const before = world.observer.storeSum;
     const others = sumsBesideIndexes(world);
     const attempt = await world.attempt(faults, ({ repository, signal }) =>

@@ -1,12 +1,17 @@
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import type { Platform } from '../../../src/kernel/platform.ts';
 import { type AdoptRequest, adopt } from '../../../src/operations/adopt/adopt.ts';
 import { exportBackup } from '../../../src/operations/export.ts';
 import { list } from '../../../src/operations/list.ts';
 import { rebuild } from '../../../src/operations/rebuild.ts';
 import { verify } from '../../../src/operations/verify.ts';
+import { createPlatform } from '../../../src/platform/platform.ts';
+import { openRepository, type Repository } from '../../../src/repository.ts';
+import { openDirectoryStore } from '../../../src/stores/directory.ts';
+import { crashingPlatform } from '../../support/crashing-platform.ts';
 import {
   asPythonPrints,
   type PredecessorArchive,
@@ -288,3 +293,42 @@ test.each(
   const again = await project.restore({ backupId });
   expect(again.report).toMatchObject({ exit_code: 0, counts: { created: 0, same: 3 } });
 });
+
+test.each(['before', 'after'] as const)(
+  'a crash %s the effect of any call leaves the files, and no half a backup',
+  async (when) => {
+    await using project = await Project.open(SETTINGS[0]);
+    const from = join(project.directory, 'old');
+    const files = new Map<string, Buffer>();
+    for (const collection of ['events', 'users']) {
+      const path = join(from, `${collection}_full_20250109_143000.json.gz`);
+      files.set(path, await writePredecessorFile(path, { collection, documents: PAYLOADS }));
+    }
+    const over = (platform: Platform): Repository =>
+      openRepository(
+        platform,
+        openDirectoryStore(platform, project.storePath),
+        project.repository.stateDirectory,
+      );
+    const crashingAdopt = async (crashAt: number): Promise<number> => {
+      const crashing = crashingPlatform(createPlatform(), crashAt, when);
+      await adopt(over(crashing.platform), { ...REQUEST, from }).catch(() => null);
+      return crashing.calls().length;
+    };
+    const total = await crashingAdopt(Number.POSITIVE_INFINITY);
+    expect(total).toBeGreaterThan(60);
+    for (let crashAt = 1; crashAt <= total; crashAt += 4) {
+      await rm(project.storePath, { recursive: true, force: true });
+      await crashingAdopt(crashAt);
+      const again = await adopt(over(createPlatform()), { ...REQUEST, from });
+      expect(again, `${crashAt}`).toMatchObject({ exit_code: 0, errors: [] });
+      const verified = await verify(project.repository, DECODE);
+      expect(verified, `${crashAt}`).toMatchObject({ exit_code: 0, errors: [] });
+      expect(verified.backups.map(({ collection }) => collection).sort(), `${crashAt}`).toEqual([
+        'events',
+        'users',
+      ]);
+    }
+    for (const [path, bytes] of files) expect((await readFile(path)).equals(bytes)).toBe(true);
+  },
+);
