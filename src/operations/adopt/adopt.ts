@@ -1,4 +1,3 @@
-import { backupIdOfArchiveKey } from '../../archive/layout.ts';
 import { type Catalog, readCatalog } from '../../catalog/catalog.ts';
 import type { Compression } from '../../kernel/codec.ts';
 import { BackupError, combinedExit, toBackupError } from '../../kernel/errors.ts';
@@ -64,7 +63,7 @@ export async function adopt(
     compression: request.compression,
     dryRun: request.dryRun,
     beforeStoring: await claimStore(repository, source, true, signal),
-    takenIds: takenIds(catalog, files),
+    takenIds: takenIds(catalog),
     scratch: await openScratch(repository),
     signal,
     onEvent,
@@ -203,16 +202,13 @@ function nothingFound({ store }: Repository, { from }: AdoptRequest): BackupErro
   });
 }
 
-function takenIds(
-  { backups, damaged, unfinished, adopted }: Catalog,
-  files: readonly FoundFile[],
-): Set<string> {
+/** Those in the names of the files as well: no manifest claims them, so the catalog takes them for unfinished. */
+function takenIds({ backups, damaged, unfinished, adopted }: Catalog): Set<string> {
   return new Set([
     ...backups.map(({ backup_id }) => backup_id),
     ...damaged.map(({ backupId }) => backupId),
     ...unfinished,
     ...adopted,
-    ...files.flatMap(({ objectPath }) => backupIdOfArchiveKey(objectPath ?? '') ?? []),
   ]);
 }
 
