@@ -126,16 +126,24 @@ async function adoptFile(
     });
   const examined = await examine(platform, file, onBytes, job.signal);
   if (examined === null) return fileOnly(file, 'ours');
-  const twin = await twinOf(repository, file, examined, known, job.signal);
+  const twin = await twinOf(repository, file, examined, known, job);
   if (twin !== null) return { ...factsOf(file, twin), outcome: 'known', backup_id: twin.backup_id };
-  const manifest = await convert(repository, file, examined, job);
+  const { manifest, repeated } = await convert(repository, file, examined, job);
   known.push(manifest);
   job.onEvent({
     type: 'warning',
     object: file.label,
     code: 'ADOPTED_UNPROVEN',
-    message: `${file.label}: the predecessor read its pages in no safe order, so documents of ${manifest.collection} may be missing from it, or be in it twice`,
+    message: `${file.label}: the predecessor read its pages in no safe order, so documents of ${manifest.collection} may be missing from it`,
   });
+  if (repeated > 0) {
+    job.onEvent({
+      type: 'warning',
+      object: file.label,
+      code: 'ADOPTED_REPEATED',
+      message: `${file.label}: ${repeated} documents were in it twice, byte for byte, and are kept once`,
+    });
+  }
   const backup_id = job.dryRun ? null : manifest.backup_id;
   return { ...factsOf(file, manifest), outcome: 'adopted', backup_id };
 }
@@ -146,7 +154,7 @@ async function twinOf(
   file: FoundFile,
   examined: Examined,
   known: readonly Manifest[],
-  signal?: AbortSignal,
+  { scratch, signal }: Conversion,
 ): Promise<Manifest | null> {
   const end = formatInstant(examined.endedAt);
   const alike = known.filter(
@@ -158,7 +166,7 @@ async function twinOf(
   if (alike.length === 0) return null;
   const ofSameFile = alike.find(({ adopted_from }) => adopted_from?.sha256 === examined.sha256);
   if (ofSameFile !== undefined) return ofSameFile;
-  const digest = await documentsDigest(platform, file, examined.shape, signal);
+  const digest = await documentsDigest(platform, scratch, file, examined.shape, signal);
   return alike.find(({ documents_digest }) => documents_digest === digest) ?? null;
 }
 

@@ -19,6 +19,7 @@ import { BackupDraft } from '../backup-draft.ts';
 import { readBackArchive } from '../read-back.ts';
 import { type Examined, readPredecessor } from './examine.ts';
 import type { FoundFile } from './found-files.ts';
+import { Repeats } from './repeats.ts';
 
 export interface Conversion {
   readonly runId: string;
@@ -44,7 +45,7 @@ export async function convert(
   file: FoundFile,
   examined: Examined,
   job: Conversion,
-): Promise<Manifest> {
+): Promise<{ readonly manifest: Manifest; readonly repeated: number }> {
   const { codec, host } = repository.platform;
   const { collection, backupType, startedAt, endedAt, shape } = examined;
   const encodedCollection = encodeCollectionName(codec, collection);
@@ -63,19 +64,20 @@ export async function convert(
     },
     { compression: job.compression, level: null, inFlight: BLOCKS_IN_FLIGHT },
   );
+  const repeats = new Repeats(codec, job.scratch, shape);
   const draft = new BackupDraft(repository, backupId, { dryRun: job.dryRun, readBack: true }, job.signal);
   try {
     if (!job.dryRun) await job.beforeStoring();
     const key = archiveKey(backupId, job.compression);
     const reading = readPredecessor(repository.platform, file, job.signal);
-    await draft.put(key, writer.pieces(watched(reading.batches(), examined, job.onEvent)));
+    await draft.put(key, writer.pieces(repeats.leftOutOf(watched(reading.batches(), examined, job.onEvent))));
     if (reading.found().sha256 !== examined.sha256) throw changedMeanwhile(file);
     const sha256 = writer.fileHash();
     if (!job.dryRun) {
       const expected = { key, backupId, collection, compression: job.compression, sha256, writer };
       await readBackArchive(repository, expected, job.onEvent, job.signal);
     }
-    const missing = whatIsMissing(examined);
+    const missing = whatIsMissing(examined, repeats.versions);
     const fields: UnsignedManifest = {
       format: FORMAT,
       backup_id: backupId,
@@ -119,7 +121,7 @@ export async function convert(
     };
     const manifest = encodeManifest(codec, fields);
     await draft.commit(manifest);
-    return parseManifest(codec, manifest, backupId);
+    return { manifest: parseManifest(codec, manifest, backupId), repeated: repeats.dropped };
   } catch (thrown) {
     await draft.withdraw();
     throw thrown;
@@ -128,13 +130,24 @@ export async function convert(
   }
 }
 
-/** The predecessor's incremental backups hold what changed since a full one, and never what was deleted. */
-function whatIsMissing({ backupType, sinceTimestamp }: Examined): string[] {
-  if (backupType === 'full') return [];
-  return [
-    `an incremental backup of the predecessor: it holds only what changed since ${sinceTimestamp ?? 'a time that it does not name'}`,
-    'documents that were deleted since then are not named in it',
-  ];
+/**
+ * The predecessor's incremental backups hold what changed since a full one, and never what was deleted. Where it read
+ * two versions of one document, nobody knows what else moved meanwhile.
+ */
+function whatIsMissing({ backupType, sinceTimestamp }: Examined, versions: number): string[] {
+  const missing: string[] = [];
+  if (backupType === 'incremental') {
+    missing.push(
+      `an incremental backup of the predecessor: it holds only what changed since ${sinceTimestamp ?? 'a time that it does not name'}`,
+      'documents that were deleted since then are not named in it',
+    );
+  }
+  if (versions > 0) {
+    missing.push(
+      `the collection changed while the predecessor read it: ${versions} documents have the key of another one`,
+    );
+  }
+  return missing;
 }
 
 async function* watched<Batch extends { readonly spans: { readonly count: number } }>(

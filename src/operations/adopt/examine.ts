@@ -4,11 +4,13 @@ import { GzipDamaged } from '../../kernel/codec.ts';
 import { BackupError } from '../../kernel/errors.ts';
 import { releaseMemory } from '../../kernel/memory.ts';
 import type { Platform } from '../../kernel/platform.ts';
+import type { Scratch } from '../../kernel/sorted-runs.ts';
 import { parseBackupId } from '../../model/backup-id.ts';
 import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
 import type { PredecessorFacts } from '../../model/predecessor.ts';
 import { detectShape, scanKeyText } from '../../model/shape.ts';
 import type { FoundFile } from './found-files.ts';
+import { Repeats } from './repeats.ts';
 
 /** What a whole archive of the predecessor holds. */
 export interface Examined extends PredecessorFacts {
@@ -77,13 +79,15 @@ export async function examine(
 /** The digest that a backup made of this file has. */
 export async function documentsDigest(
   tools: Tools,
+  scratch: Scratch,
   file: FoundFile,
   shape: DocumentShape,
   signal?: AbortSignal,
 ): Promise<string> {
+  const repeats = new Repeats(tools.codec, scratch, shape);
   const hasher = new DocumentHasher(tools.codec, shape);
   const totals = new DocumentTotals();
-  for await (const batch of readPredecessor(tools, file, signal).batches()) {
+  for await (const batch of repeats.leftOutOf(readPredecessor(tools, file, signal).batches())) {
     for (let index = 0; index < batch.spans.count; index++) totals.add(hasher.read(batch, index));
     releaseMemory(batch.bytes);
   }

@@ -186,6 +186,30 @@ test('an incremental one never counts as good', async () => {
   });
 });
 
+test('a document that was read twice is kept once; two versions of one make it incomplete', async () => {
+  const [first, second] = ['{"id":"a","n":1}', '{"id":"b","n":1}'];
+  const repeating = await withArchive({ documents: [first!, second!, first!, '{"n":1}', '{"n":1}'] });
+  await using one = repeating.project;
+  const report = await adopt(one.repository, REQUEST);
+  expect(report).toMatchObject({
+    exit_code: 0,
+    warnings: [{ code: 'ADOPTED_UNPROVEN' }, { code: 'ADOPTED_REPEATED' }],
+    backups: [{ status: 'completed', document_count: 4 }],
+  });
+  const from = join(one.directory, 'copy');
+  await mkdir(from);
+  await writeFile(join(from, 'x.json.gz'), gzipSync(gunzipSync(repeating.bytes)));
+  const again = await adopt(one.repository, { ...REQUEST, from });
+  expect(again.backups).toMatchObject([{ outcome: 'known' }]);
+
+  const changing = await withArchive({ documents: [first!, '{"id":"a","n":2}', '{"id":7}', '{"id":"7"}'] });
+  await using other = changing.project;
+  const { backups } = await adopt(other.repository, REQUEST);
+  expect(backups).toMatchObject([{ status: 'incomplete', document_count: 4 }]);
+  expect(backups[0]!.missing).toEqual([expect.stringContaining('1 documents have the key of another one')]);
+  expect((await list(other.repository, {})).backups[0]!.good).toBe(false);
+});
+
 test('what is no whole archive is refused by name, and the others go on', async () => {
   await using project = await Project.open(SETTINGS[0]);
   const from = join(project.directory, 'old');
