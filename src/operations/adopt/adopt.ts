@@ -124,7 +124,7 @@ async function adoptFile(
       done,
       bytes,
     });
-  const examined = await examine(platform, file, onBytes, job.signal);
+  const examined = await examine(platform, job.scratch, file, onBytes, job.signal);
   if (examined === null) return fileOnly(file, 'ours');
   const twin = await twinOf(repository, file, examined, known, job);
   if (twin !== null) return { ...factsOf(file, twin), outcome: 'known', backup_id: twin.backup_id };

@@ -70,7 +70,8 @@ export async function convert(
     if (!job.dryRun) await job.beforeStoring();
     const key = archiveKey(backupId, job.compression);
     const reading = readPredecessor(repository.platform, file, job.signal);
-    await draft.put(key, writer.pieces(repeats.leftOutOf(watched(reading.batches(), examined, job.onEvent))));
+    const batches = watched(reading.batches(), examined, job.onEvent);
+    await draft.put(key, writer.pieces(examined.mayRepeat ? repeats.leftOutOf(batches) : batches));
     if (reading.found().sha256 !== examined.sha256) throw changedMeanwhile(file);
     const sha256 = writer.fileHash();
     if (!job.dryRun) {

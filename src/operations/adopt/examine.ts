@@ -10,13 +10,15 @@ import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
 import type { PredecessorFacts } from '../../model/predecessor.ts';
 import { detectShape, scanKeyText } from '../../model/shape.ts';
 import type { FoundFile } from './found-files.ts';
-import { Repeats } from './repeats.ts';
+import { RepeatedKeys, Repeats } from './repeats.ts';
 
 /** What a whole archive of the predecessor holds. */
 export interface Examined extends PredecessorFacts {
   /** Milliseconds since 1970: when its export began, as far as anything tells. */
   readonly startedAt: number;
   readonly shape: DocumentShape;
+  /** A key occurs twice, or may. */
+  readonly mayRepeat: boolean;
   readonly fileSize: number;
   /** Hex, of the file as it lies there. */
   readonly sha256: string;
@@ -51,29 +53,36 @@ export function readPredecessor({ codec }: Tools, file: FoundFile, signal?: Abor
  */
 export async function examine(
   tools: Tools,
+  scratch: Scratch,
   file: FoundFile,
   onBytes: (documents: number, bytes: number) => void,
   signal?: AbortSignal,
 ): Promise<Examined | null> {
   const reading = readPredecessor(tools, file, signal);
   const shapes = new PossibleShapes();
+  const keys = new RepeatedKeys(tools.codec, scratch);
   let documents = 0;
   let bytes = 0;
+  let mayRepeat = false;
   try {
     for await (const batch of reading.batches()) {
       shapes.look(batch);
+      await keys.look(batch);
       documents += batch.spans.count;
       bytes += batch.bytes.length;
       onBytes(documents, bytes);
       releaseMemory(batch.bytes);
     }
+    mayRepeat = await keys.any();
   } catch (thrown) {
     if (thrown instanceof NotPredecessor && thrown.isOurs) return null;
     throw refusal(file, thrown);
+  } finally {
+    await keys.close();
   }
   const { facts, fileSize, sha256 } = reading.found();
   const startedAt = startedAtOf(file, facts);
-  return { ...facts, startedAt, shape: shapes.chosen, fileSize, sha256 };
+  return { ...facts, startedAt, shape: shapes.chosen, mayRepeat, fileSize, sha256 };
 }
 
 /** The digest that a backup made of this file has. */

@@ -187,8 +187,9 @@ test('an incremental one never counts as good', async () => {
 });
 
 test('a document that was read twice is kept once; two versions of one make it incomplete', async () => {
-  const [first, second] = ['{"id":"a","n":1}', '{"id":"b","n":1}'];
-  const repeating = await withArchive({ documents: [first!, second!, first!, '{"n":1}', '{"n":1}'] });
+  const first = '{"id":"a","n":1}';
+  const second = '{"id":"b","n":1}';
+  const repeating = await withArchive({ documents: [first, second, first, '{"n":1}', '{"n":1}'] });
   await using one = repeating.project;
   const report = await adopt(one.repository, REQUEST);
   expect(report).toMatchObject({
@@ -202,7 +203,7 @@ test('a document that was read twice is kept once; two versions of one make it i
   const again = await adopt(one.repository, { ...REQUEST, from });
   expect(again.backups).toMatchObject([{ outcome: 'known' }]);
 
-  const changing = await withArchive({ documents: [first!, '{"id":"a","n":2}', '{"id":7}', '{"id":"7"}'] });
+  const changing = await withArchive({ documents: [first, '{"id":"a","n":2}', '{"id":7}', '{"id":"7"}'] });
   await using other = changing.project;
   const { backups } = await adopt(other.repository, REQUEST);
   expect(backups).toMatchObject([{ status: 'incomplete', document_count: 4 }]);
