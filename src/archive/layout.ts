@@ -39,3 +39,24 @@ export function backupIdOfArchiveKey(key: string): string | null {
   const match = /^backups\/(.+)\.json\.(?:gz|zst)$/.exec(key);
   return match === null ? null : match[1]!;
 }
+
+export const RESTORE_PREFIX = 'restores/';
+
+/** What is kept of a restore; its presence makes the restore one that can be undone. */
+export function restoreRecordKey(restoreId: string): string {
+  return `${RESTORE_PREFIX}${restoreId}/plan.json`;
+}
+
+export function restoreArchiveKey(restoreId: string, what: 'changes' | 'pre-images' | 'idmap'): string {
+  return `${RESTORE_PREFIX}${restoreId}/${what}.json.gz`;
+}
+
+export function restoreReportKey(restoreId: string): string {
+  return `${RESTORE_PREFIX}${restoreId}/report.json`;
+}
+
+/** The restore id that a record's key stands for; null if it is none. */
+export function restoreIdOfKey(key: string): string | null {
+  const match = /^restores\/([^/]+)\/plan\.json$/.exec(key);
+  return match === null ? null : match[1]!;
+}

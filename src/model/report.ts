@@ -90,6 +90,14 @@ export interface VerifyReport extends Report {
   readonly unfinished: readonly string[];
 }
 
+/**
+ * - `replace`: documents of the backup are created or replaced, others left alone
+ * - `merge`: members of the backup's documents are put into those of the target
+ * - `exact`: as `replace`, and what the backup does not hold is deleted
+ * - `undo`: what an earlier restore wrote over is brought back
+ */
+export type RestoreMode = 'replace' | 'merge' | 'exact' | 'undo';
+
 export interface RestoreCounts {
   /** Not in the target: will be or were inserted. */
   readonly created: number;
@@ -101,6 +109,8 @@ export interface RestoreCounts {
   /** In the target only; left alone. */
   readonly extra: number;
   readonly deleted: number;
+  /** Written by others since the restore that an undo takes back; left alone. */
+  readonly changed: number;
   /** Cannot be matched one to one; untouched. */
   readonly ambiguous: number;
   /** Cannot be named in the target; untouched. */
@@ -113,7 +123,13 @@ export interface RestoreCounts {
 
 export interface RestoreReport extends Report {
   readonly operation: 'restore';
-  readonly mode: 'validate' | 'dry-run' | 'replace';
+  /** How far it went: `planned` wrote nothing. */
+  readonly stage: 'validated' | 'planned' | 'applied';
+  readonly mode: RestoreMode;
+  /** By which it can be undone; left out where nothing was written. */
+  readonly restore_id?: string;
+  /** The restore that an undo takes back. */
+  readonly undoes?: string;
   readonly backup_id: string;
   readonly collection: string;
   /** Collection and server that were written to, or would be. */

@@ -1,51 +1,44 @@
 import { combinedExit } from '../kernel/errors.ts';
 import type { OperationContext } from '../kernel/events.ts';
-import type { SortedRuns } from '../kernel/sorted-runs.ts';
-import type { Manifest } from '../model/manifest.ts';
-import { exitOf, type RestoreCounts, type RestoreReport } from '../model/report.ts';
-import type { Repository } from '../repository.ts';
+import { exitOf, type RestoreMode, type RestoreReport } from '../model/report.ts';
+import { openScratch, type Repository } from '../repository.ts';
 import type { Target } from '../sources/target.ts';
+import { Actions } from './restore/actions.ts';
+import { NO_COUNTS, writtenReport } from './restore/counts.ts';
+import { RestoreDecisions } from './restore/decisions.ts';
+import { EndangeredDocuments } from './restore/endangered.ts';
 import {
   describe,
-  differences,
+  incompleteBackup,
   incompleteness,
-  mendings,
   planWarnings,
   targetName,
   unmatched,
   unreadTarget,
 } from './restore/findings.ts';
 import { matchDocuments } from './restore/match.ts';
-import { type ProvedBackup, proveBackup, readGuarded } from './restore/prove.ts';
-import type { Reader } from './restore/read-back.ts';
-import { readTarget, type TargetReading, type TargetState } from './restore/reading.ts';
+import { type Merged, mergeDocuments } from './restore/merge.ts';
+import { Plan, type RestorePlan } from './restore/plan.ts';
+import { indexWarning, proveBackup, readGuarded } from './restore/prove.ts';
+import { readTarget, type TargetReading } from './restore/reading.ts';
+import { interruptedRestore, keepRecord, keepReport } from './restore/record.ts';
 import { writeInRounds } from './restore/rounds.ts';
+import { proveArchive } from './verified-reading.ts';
+
+export type { RestorePlan };
 
 export interface RestoreRequest {
   readonly backupId: string;
   /** Another collection than the one that was backed up. */
   readonly toCollection?: string;
+  /** `replace` if left out. */
+  readonly mode?: Exclude<RestoreMode, 'undo'>;
 }
 
-/** A restore that has been thought through and not begun: what it will do, and what it needs for it. */
-export interface RestorePlan {
-  readonly report: RestoreReport;
-  /** Forgets the plan. Must be called, whether it was applied or not. */
-  close(): Promise<void>;
+export interface ApplyOptions extends OperationContext {
+  /** False: nothing is kept of what is written over, and the restore cannot be taken back. */
+  readonly undoable?: boolean;
 }
-
-const NO_COUNTS: RestoreCounts = {
-  created: 0,
-  replaced: 0,
-  recreated: 0,
-  same: 0,
-  extra: 0,
-  deleted: 0,
-  ambiguous: 0,
-  unaddressable: 0,
-  refused: 0,
-  different: 0,
-};
 
 /** Proves that a backup can be restored: every stored byte, every document. Contacts no target. */
 export async function validateBackup(
@@ -55,18 +48,20 @@ export async function validateBackup(
 ): Promise<RestoreReport> {
   const { clock } = repository.platform;
   const begun = clock.monotonic();
+  const onEvent = context.onEvent ?? (() => {});
   const manifest = await readGuarded(repository, backupId, context.signal);
-  const proved = await proveBackup(repository, manifest, null, context);
-  await proved.close();
+  await proveArchive(repository, await openScratch(repository), manifest, onEvent, context.signal);
+  const warnings = await indexWarning(repository, manifest, context);
   const errors = incompleteness(manifest);
   return {
     ...describe(manifest, manifest.collection, ''),
-    mode: 'validate',
+    stage: 'validated',
+    mode: 'replace',
     exit_code: combinedExit(errors.map(exitOf)),
     duration_ms: Math.round(clock.monotonic() - begun),
     counts: NO_COUNTS,
     read_back: null,
-    warnings: proved.warnings,
+    warnings,
     errors,
   };
 }
@@ -85,11 +80,17 @@ export async function planRestore(
   const begun = platform.clock.monotonic();
   const onEvent = context.onEvent ?? (() => {});
   const manifest = await readGuarded(repository, request.backupId, context.signal);
+  const mode = request.mode ?? 'replace';
+  const exact = mode === 'exact';
+  if (exact && manifest.status !== 'completed') throw incompleteBackup(manifest);
   const name = request.toCollection ?? manifest.collection;
   const collection = target.openTarget(name);
+  const { serverGivenKeys } = collection.traits;
   onEvent({ type: 'run:started', operation: 'restore', objects: [manifest.backup_id] });
+
   await using opened = new AsyncDisposableStack();
-  const proved = await proveBackup(repository, manifest, collection.traits.serverGivenKeys, context);
+  const endangered = new EndangeredDocuments(exact);
+  const proved = await proveBackup(repository, manifest, { ...context, serverGivenKeys, endangered });
   opened.defer(() => proved.close());
   const reading: TargetReading = {
     platform,
@@ -100,29 +101,47 @@ export async function planRestore(
     object: manifest.backup_id,
     onEvent,
     signal: context.signal,
+    endangered,
   };
   const state = await readTarget(reading);
   opened.defer(() => state.close());
-  if (!state.complete && collection.traits.serverGivenKeys) throw unreadTarget(name);
-  const { actions, counts } = await matchDocuments(proved.scratch, proved.records!.runs, state.records.runs);
+  if (!state.complete && serverGivenKeys) throw unreadTarget(name);
+  const actions = new Actions(proved.scratch);
   opened.defer(() => actions.close());
+  const decisions = new RestoreDecisions(actions, exact);
+  await matchDocuments(proved.scratch, proved.material.records, state.records.runs, decisions);
+  const { counts } = decisions;
+  let written: Pick<Merged, 'material' | 'actions'> = { material: proved.material, actions };
+  if (mode === 'merge') {
+    const merged = await mergeDocuments(reading, state, proved.material, actions, counts);
+    opened.defer(() => merged.close());
+    written = merged;
+  }
+
   const warnings = [
     ...proved.warnings,
-    ...planWarnings(manifest, state, name, collection.traits.serverGivenKeys ? counts.created : 0),
+    ...planWarnings(manifest, state, name, serverGivenKeys ? counts.created : 0),
   ];
   const errors = [...incompleteness(manifest), ...unmatched(counts, name)];
-  return new Plan({
+  const parts = {
     repository,
-    target,
-    manifest,
+    origin: {
+      backupId: manifest.backup_id,
+      mode,
+      collection: manifest.collection,
+      targetCollection: name,
+      target: target.identity,
+      undoes: null,
+      continues: null,
+    },
+    tableDefinition: manifest.table_definition,
     reading,
-    proved,
+    ...written,
     state,
-    actions,
-    opened: opened.move(),
     report: {
       ...describe(manifest, name, targetName(target)),
-      mode: 'dry-run',
+      stage: 'planned' as const,
+      mode,
       exit_code: combinedExit(errors.map(exitOf)),
       duration_ms: Math.round(platform.clock.monotonic() - begun),
       counts: { ...NO_COUNTS, ...counts },
@@ -130,85 +149,46 @@ export async function planRestore(
       warnings,
       errors,
     },
-  });
+  };
+  return new Plan(parts, opened.move());
 }
 
-/** Carries out a plan, reads the target again and compares. A failure on the way says what was written. */
-export async function applyRestore(
-  plan: RestorePlan,
-  context: OperationContext = {},
-): Promise<RestoreReport> {
-  if (!(plan instanceof Plan)) throw new TypeError('not a plan of planRestore');
-  const { repository, target, manifest, reading, state, actions, proved } = plan.parts;
+/**
+ * Carries out a plan: keeps what it writes over, writes, reads the target again and compares. A failure on the way says
+ * what was written.
+ */
+export async function applyRestore(plan: RestorePlan, options: ApplyOptions = {}): Promise<RestoreReport> {
+  if (!(plan instanceof Plan)) throw new TypeError('not a plan of planRestore or planUndo');
+  const { repository, reading, state, actions, material } = plan.parts;
   const { clock } = repository.platform;
   const begun = clock.monotonic();
-  const onEvent = context.onEvent ?? (() => {});
-  if (!state.exists && !reading.collection.traits.createsOnInsert) {
-    const { collection } = reading.collection;
-    await target.createCollection(
-      { name: collection, definition: manifest.table_definition },
-      context.signal,
-    );
+  const { collection, target } = reading;
+  const signal = options.signal ?? reading.signal;
+  if (!state.exists && !collection.traits.createsOnInsert) {
+    const definition = plan.parts.tableDefinition;
+    await target.createCollection({ name: collection.collection, definition }, signal);
   }
-  if (actions.count === 0) {
-    return { ...plan.report, mode: 'replace', read_back: { same_bytes: 0, same_value: 0, different: 0 } };
+  if (actions.count === 0) return writtenReport(plan.report, null, null, 0);
+  const restoreId = options.undoable === false ? null : await keepRecord(plan.parts, signal);
+  const onEvent = options.onEvent ?? (() => {});
+  const compared: TargetReading = { ...reading, phase: 'compare', onEvent, signal };
+  try {
+    const written = await writeInRounds({ material, reading: compared }, actions, state.live);
+    const spent = Math.round(clock.monotonic() - begun);
+    const report = writtenReport(plan.report, restoreId, written, spent);
+    return restoreId === null ? report : await withReportKept(repository, restoreId, report);
+  } catch (thrown) {
+    throw restoreId === null ? thrown : interruptedRestore(thrown, restoreId);
   }
-  const { collection } = reading.collection;
-  const reader: Reader = {
-    repository,
-    manifest,
-    reading: { ...reading, phase: 'compare', onEvent, signal: context.signal ?? reading.signal },
-    backup: proved.records!.runs,
-  };
-  const written = await writeInRounds(reader, actions, state.addresses);
-  const errors = [...plan.report.errors, ...written.errors, ...differences(written, collection)];
-  const exits = errors.map(exitOf);
-  const different = written.different + written.missing + written.unanswered;
-  return {
-    ...plan.report,
-    mode: 'replace',
-    exit_code: exits.includes(4) ? 4 : exits.length > 0 ? 3 : 0,
-    duration_ms: plan.report.duration_ms + Math.round(clock.monotonic() - begun),
-    counts: {
-      ...plan.report.counts,
-      created: written.created,
-      replaced: written.replaced,
-      recreated: written.recreated,
-      ambiguous: plan.report.counts.ambiguous + written.taken,
-      refused: written.refused,
-      different,
-    },
-    read_back: { same_bytes: written.sameBytes, same_value: written.sameValue, different },
-    warnings: [
-      ...plan.report.warnings,
-      ...mendings(written, collection, reading.collection.traits.serverGivenKeys),
-    ],
-    errors,
-  };
 }
 
-interface PlanParts {
-  readonly repository: Repository;
-  readonly target: Target;
-  readonly manifest: Manifest;
-  readonly reading: TargetReading;
-  readonly proved: ProvedBackup;
-  readonly state: TargetState;
-  readonly actions: SortedRuns;
-  /** Temporary files of the parts above. */
-  readonly opened: AsyncDisposableStack;
-  readonly report: RestoreReport;
-}
-
-class Plan implements RestorePlan {
-  readonly parts: PlanParts;
-  constructor(parts: PlanParts) {
-    this.parts = parts;
-  }
-  get report(): RestoreReport {
-    return this.parts.report;
-  }
-  close(): Promise<void> {
-    return this.parts.opened.disposeAsync();
-  }
+async function withReportKept(
+  repository: Repository,
+  restoreId: string,
+  report: RestoreReport,
+): Promise<RestoreReport> {
+  const failure = await keepReport(repository, restoreId, report);
+  if (failure === null) return report;
+  const message = `the report could not be kept beside the record of the restore: ${failure.message}`;
+  return { ...report, warnings: [...report.warnings, { code: failure.code, message, object: restoreId }] };
 }

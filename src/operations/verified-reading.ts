@@ -12,10 +12,31 @@ import { READ_AHEAD } from './read-back.ts';
 /** Called for each document while an archive is proved; what it returns is awaited. Hashes are valid during the call. */
 export type OnDocument = (batch: BlockBatch, index: number, hashes: DocumentHashes) => Promise<void> | void;
 
+/** What has to be known of an archive to read and prove it. */
+export type ArchiveFacts = Pick<
+  Manifest,
+  | 'backup_id'
+  | 'object_path'
+  | 'collection'
+  | 'backup_type'
+  | 'base_backup_id'
+  | 'created_at'
+  | 'document_shape'
+  | 'document_count'
+  | 'deleted_count'
+  | 'documents_digest'
+  | 'content_digest'
+  | 'compression'
+  | 'file_size'
+  | 'raw_size'
+  | 'sha256'
+> &
+  Partial<Pick<Manifest, 'adopted_from' | 'status'>>;
+
 /** The blocks of an archive, decoded; nothing is compared with the manifest but what reading in bounds needs. */
 export function readArchive(
   repository: Repository,
-  manifest: Manifest,
+  manifest: ArchiveFacts,
   signal?: AbortSignal,
   onPiece: (piece: Uint8Array) => void = () => {},
 ): { reader: ArchiveReader; batches: AsyncGenerator<BlockBatch> } {
@@ -47,7 +68,7 @@ export function readArchive(
 export async function proveArchive(
   repository: Repository,
   scratch: Scratch,
-  manifest: Manifest,
+  manifest: ArchiveFacts,
   onEvent: OnEvent,
   signal?: AbortSignal,
   onDocument: OnDocument = () => {},
@@ -120,7 +141,7 @@ export async function proveArchive(
   }
 }
 
-function isHeaderOf(manifest: Manifest, header: ReadHeader): boolean {
+function isHeaderOf(manifest: ArchiveFacts, header: ReadHeader): boolean {
   return (
     header.shape === manifest.document_shape &&
     header.collection === manifest.collection &&
@@ -133,7 +154,7 @@ function isHeaderOf(manifest: Manifest, header: ReadHeader): boolean {
  * The format reserves backups that are read together with their base; this version must not take one for the whole. The
  * predecessor's incremental ones have none: they say themselves that they are not whole.
  */
-export function assertWhole(manifest: Manifest): void {
+export function assertWhole(manifest: ArchiveFacts): void {
   const { backup_id, backup_type, base_backup_id, deleted_count, adopted_from, status } = manifest;
   const standsAlone = backup_type === 'full' || (adopted_from !== undefined && status === 'incomplete');
   if (standsAlone && base_backup_id === null && deleted_count === 0) return;
@@ -147,7 +168,7 @@ export function assertWhole(manifest: Manifest): void {
   );
 }
 
-export function archiveDamaged(manifest: Manifest, what: string, cause?: unknown): BackupError {
+export function archiveDamaged(manifest: ArchiveFacts, what: string, cause?: unknown): BackupError {
   return new BackupError('ARCHIVE_DAMAGED', `the archive ${manifest.object_path} is damaged: ${what}`, {
     object: manifest.backup_id,
     cure: 'Restore another backup of this collection (`list` shows them), or bring the file back from another copy.',

@@ -132,7 +132,7 @@ test.each(SETTINGS)('dry runs write nothing to server or store ($dialect, $shape
   load(project, new Map([[1, '{"id":"d1","v":"other"}']]));
   const writes = project.sandbox.writes;
   const plan = await planRestore(project.repository, project.target, { backupId: backups[0]!.backup_id! });
-  expect(plan.report).toMatchObject({ mode: 'dry-run', counts: { created: 1, replaced: 1 } });
+  expect(plan.report).toMatchObject({ stage: 'planned', counts: { created: 1, replaced: 1 } });
   await plan.close();
   await project.backup({ collections: ['users'], dryRun: true });
   expect(project.sandbox.writes).toBe(writes);

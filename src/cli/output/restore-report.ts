@@ -49,11 +49,11 @@ export function planQuestion(reports: readonly RestoreReport[]): string {
 }
 
 export function restoreReportLines(report: RestoreReport, output: Output): string[] {
-  const { counts, mode, read_back } = report;
+  const { counts, stage, read_back } = report;
   const good = report.exit_code === 0;
   const count = (name: string, value: number): string[] =>
     value === 0 ? [] : [`${name}: ${formatCount(value)}`];
-  const past = mode === 'dry-run' ? 'Would Be ' : '';
+  const past = stage === 'planned' ? 'Would Be ' : '';
   return [
     ...banner('RESTORE SUMMARY'),
     `Status: ${status(report)}`,
@@ -61,9 +61,9 @@ export function restoreReportLines(report: RestoreReport, output: Output): strin
     `Collection: ${printable(report.collection)}`,
     `Backup Type: ${report.backup_type}`,
     `Backup Timestamp: ${formatTime(report.backup_time)}`,
-    ...(mode === 'validate' ? [] : [`Target: ${destination(report)}`]),
+    ...(stage === 'validated' ? [] : [`Target: ${destination(report)}`]),
     `Document Count: ${formatCount(report.document_count)}`,
-    ...(mode === 'validate'
+    ...(stage === 'validated'
       ? []
       : [
           `${past}Created: ${formatCount(counts.created)}`,
@@ -89,17 +89,19 @@ export function restoreReportLines(report: RestoreReport, output: Output): strin
   ];
 }
 
-function conclusion({ mode, counts, document_count }: RestoreReport): string {
-  if (mode === 'validate') return 'The backup is whole: every byte and every document was read and compared.';
-  if (mode === 'dry-run') return 'Dry run: everything was read, nothing was written.';
+function conclusion({ stage, counts, document_count }: RestoreReport): string {
+  if (stage === 'validated')
+    return 'The backup is whole: every byte and every document was read and compared.';
+  if (stage === 'planned') return 'Dry run: everything was read, nothing was written.';
   if (document_count === 0) return 'The backup is empty: it was made of a collection that held nothing.';
   if (counts.created + counts.replaced === 0) return 'Nothing had to be written: the target holds it all.';
   return 'Restored, read back and compared.';
 }
 
-function status({ mode, exit_code, errors }: RestoreReport): string {
-  if (exit_code !== 0) return errors.length > 0 || mode !== 'validate' ? 'COMPLETED_WITH_ERRORS' : 'DAMAGED';
-  return mode === 'validate' ? 'VALIDATED' : mode === 'dry-run' ? 'DRY_RUN' : 'COMPLETED';
+function status({ stage, exit_code, errors }: RestoreReport): string {
+  if (exit_code !== 0)
+    return errors.length > 0 || stage !== 'validated' ? 'COMPLETED_WITH_ERRORS' : 'DAMAGED';
+  return stage === 'validated' ? 'VALIDATED' : stage === 'planned' ? 'DRY_RUN' : 'COMPLETED';
 }
 
 function readBackLine({

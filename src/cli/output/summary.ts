@@ -47,6 +47,7 @@ function addedUp(counts: readonly RestoreCounts[]): RestoreCounts {
     same: sum('same'),
     extra: sum('extra'),
     deleted: sum('deleted'),
+    changed: sum('changed'),
     ambiguous: sum('ambiguous'),
     unaddressable: sum('unaddressable'),
     refused: sum('refused'),

@@ -1,27 +1,24 @@
-import { keyOfUnkeyed } from '../../archive/digest.ts';
 import type { BlockBatch } from '../../archive/reader.ts';
 import { BackupError, toBackupError } from '../../kernel/errors.ts';
 import type { OnEvent } from '../../kernel/events.ts';
-import { decodedKey } from '../../kernel/json/strings.ts';
 import type { Platform } from '../../kernel/platform.ts';
 import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
 import type { DocumentShape } from '../../model/document.ts';
 import { type ReportedError, reportError } from '../../model/report.ts';
-import { isNumericKey, nameOfDocument, payload, payloadIdText, scanKeyText } from '../../model/shape.ts';
+import { nameOfDocument, payload, payloadIdText, scanKeyText } from '../../model/shape.ts';
 import type { CollectionPages } from '../../sources/source.ts';
 import type { TargetCollection } from '../../sources/target.ts';
-import type { Addresses } from './addresses.ts';
-import { ACTION, VERB } from './match.ts';
+import { ACTION, type Actions, VERB } from './actions.ts';
+import { documentsOfActions } from './documents-of-actions.ts';
+import type { LiveDocuments } from './live-documents.ts';
+import type { Material } from './material.ts';
 import { FATE, type Fate, OUTCOME } from './outcomes.ts';
-import { HASH_BYTES, RecordCursor, sameBytes, writeKey } from './records.ts';
+import { HASH_BYTES } from './records.ts';
+import { WriteQueue } from './write-queue.ts';
 
-/** Writes under way at the same time; how many of them are sent at once is the client's affair. */
-const WRITES_IN_FLIGHT = 32;
 const ERRORS_LISTED_MAX = 20;
 /** A target that refuses more documents than this refuses them all: going on would only take time. */
 const REFUSED_MAX = 1000;
-/** Nobody has so many documents: asks whether the target answers, not for any of them. */
-const OFFSET_BEHIND_THE_END = 1_000_000_000;
 
 export interface Applied {
   /** What became of each document that was to be written (OUTCOME). To be closed. */
@@ -36,12 +33,11 @@ export interface ApplyTask {
   readonly platform: Platform;
   readonly scratch: Scratch;
   readonly object: string;
-  readonly shape: DocumentShape;
-  readonly batches: AsyncIterable<BlockBatch>;
-  readonly actions: SortedRuns;
+  readonly material: Material;
+  readonly actions: Actions;
   /** True if these documents were written before in this restore. */
   readonly again: boolean;
-  readonly addresses: Addresses;
+  readonly live: LiveDocuments;
   readonly collection: TargetCollection;
   readonly pages: CollectionPages;
   readonly onEvent: OnEvent;
@@ -49,40 +45,19 @@ export interface ApplyTask {
 }
 
 /**
- * Carries out the actions of a plan while the archive is read a second time. A document that the target refuses is
- * counted and the others go on; anything else that fails ends it, with what was done so far in the error. While the
- * target does not answer nothing more is sent: each write would be one more in doubt.
+ * Carries out the writes of a plan while the documents are read a second time. A document that the target refuses is
+ * counted and the others go on; anything else that fails ends it, with what was done so far in the error.
  */
 export async function applyActions(task: ApplyTask): Promise<Applied> {
   const outcomes = new SortedRuns(task.scratch, OUTCOME.width);
   const applied: Applied = { outcomes, fates: Object.values(FATE).map(() => 0), errors: [] };
-  const total = task.actions.count;
-  const cursor = await RecordCursor.open(task.actions);
-  const inFlight = new Set<Promise<void>>();
-  let onEnd = (): void => {};
-  /** Not Promise.race, which would leave a trace on each of the writes every time. */
-  const oneLess = () =>
-    new Promise<void>((resolve) => {
-      onEnd = resolve;
-    });
+  const { material } = task;
+  const { codec } = task.platform;
+  const queue = new WriteQueue(task.pages, task.signal);
   /** Outcomes not yet noted: only one at a time may add to sorted runs. */
   const settled: Buffer[] = [];
-  const outage: { over: Promise<void> | null } = { over: null };
-  let failure: BackupError | null = null;
   /** Names of documents that were deleted and could not be inserted again. */
   const lost: string[] = [];
-  let done = 0;
-
-  const awaitAnswers = (): Promise<void> => {
-    outage.over ??= untilAnswering(task)
-      .catch((thrown: unknown) => {
-        failure ??= toBackupError(thrown);
-      })
-      .finally(() => {
-        outage.over = null;
-      });
-    return outage.over;
-  };
 
   const settle = (action: Buffer, fate: Fate): void => {
     applied.fates[fate]!++;
@@ -93,22 +68,20 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
     settled.push(outcome);
   };
 
-  const write = async (batch: BlockBatch, index: number, action: Buffer): Promise<void> => {
+  const write = async (batch: BlockBatch, index: number, action: Buffer): Promise<boolean> => {
     try {
       const fate = await writeDocument(task, batch, index, action);
       settle(action, fate);
-      if (fate === FATE.insertInDoubt || fate === FATE.replacementInDoubt) await awaitAnswers();
+      return fate === FATE.insertInDoubt || fate === FATE.replacementInDoubt;
     } catch (thrown) {
-      const name = nameOfDocument(batch, index, task.shape);
+      const name = nameOfDocument(batch, index, material.shape);
       const error = toBackupError(thrown, { object: name });
       if (thrown instanceof DeletedForGood) lost.push(name);
-      if (error.code !== 'SOURCE_REFUSED') {
-        failure ??= error;
-        return;
-      }
+      if (error.code !== 'SOURCE_REFUSED') throw error;
       settle(action, FATE.refused);
-      if (applied.fates[FATE.refused]! > REFUSED_MAX) failure ??= error;
+      if (applied.fates[FATE.refused]! > REFUSED_MAX) queue.fail(error);
       if (applied.errors.length < ERRORS_LISTED_MAX) applied.errors.push(reportError(error));
+      return false;
     }
   };
 
@@ -120,56 +93,34 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
     }
   };
 
-  const writeAll = async (): Promise<void> => {
-    for await (const batch of task.batches) {
-      const actions = await actionsOfBlock(cursor, batch.block);
-      if (actions.size === 0) continue;
-      for (let index = 0; index < batch.spans.count; index++) {
-        const action = actions.get(recordKey(task, batch, index));
-        if (action === undefined) continue;
-        if (inFlight.size >= WRITES_IN_FLIGHT) await oneLess();
-        await outage.over;
-        await noteSettled();
-        if (failure !== null) break;
-        const writing = write(batch, index, action).finally(() => {
-          inFlight.delete(writing);
-          onEnd();
-        });
-        inFlight.add(writing);
-        done++;
-        if (done % 100 === 0 || done === total) {
-          task.onEvent({
-            type: 'progress',
-            object: task.object,
-            phase: 'apply',
-            unit: 'documents',
-            done,
-            total,
-          });
-        }
-      }
-      if (failure !== null) break;
-    }
-  };
   try {
-    await writeAll();
+    let done = 0;
+    for await (const { batch, index, action } of documentsOfActions(
+      codec,
+      material,
+      task.actions.writes,
+      task.signal,
+    )) {
+      await noteSettled();
+      if (!(await queue.room())) break;
+      queue.begin(() => write(batch, index, action));
+      done++;
+      reportProgress(task, done);
+    }
   } catch (thrown) {
-    failure ??= toBackupError(thrown);
+    queue.fail(thrown);
   }
-  await Promise.all(inFlight);
+  await queue.idle();
   await noteSettled();
-  if (failure === null) return applied;
+  if (queue.failure === null) return applied;
   await outcomes.close();
-  throw interrupted(failure, applied, task, lost);
+  throw interrupted(queue.failure, applied, task, lost);
 }
 
-/** Resolves as soon as the target answers again, whatever it says; rejects when patience ends. */
-async function untilAnswering({ pages, signal }: ApplyTask): Promise<void> {
-  try {
-    await pages.page({ limit: 1, offset: OFFSET_BEHIND_THE_END }, signal);
-  } catch (error) {
-    if (!(error instanceof BackupError) || error.temporary) throw error;
-  }
+function reportProgress({ onEvent, object, actions }: ApplyTask, done: number): void {
+  const total = actions.writes.count;
+  if (done % 100 === 0 || done === total)
+    onEvent({ type: 'progress', object, phase: 'apply', unit: 'documents', done, total });
 }
 
 /** Runs one action; resolves with what became of the document. */
@@ -179,7 +130,8 @@ async function writeDocument(
   index: number,
   action: Buffer,
 ): Promise<Fate> {
-  const { collection, shape, signal } = task;
+  const { collection, signal } = task;
+  const { shape } = task.material;
   const text = payload(batch, index, shape);
   const verb = action[ACTION.verb];
   if (verb === VERB.create || verb === VERB.createAlone) {
@@ -192,7 +144,7 @@ async function writeDocument(
       throw new BackupError('SOURCE_REFUSED', 'the target says that a document without a key exists');
     return await replaceAt(task, ownKey, text, FATE.replaced);
   }
-  const address = await task.addresses.read(action, ACTION.place);
+  const address = await task.live.readKey(action, ACTION.place);
   if (verb === VERB.recreate) return await recreate(task, address!, text);
   return await replaceAt(
     task,
@@ -235,39 +187,9 @@ async function recreate({ collection, signal }: ApplyTask, key: Uint8Array, text
 }
 
 /** The key that a document is inserted under: its scan key; of a row, whose key is the server's, its payload's id. */
-function keyToInsert(batch: BlockBatch, index: number, shape: DocumentShape): Uint8Array | null {
+export function keyToInsert(batch: BlockBatch, index: number, shape: DocumentShape): Uint8Array | null {
   const own = shape === 'row' ? payloadIdText(batch, index, shape) : null;
   return own ?? scanKeyText(batch, index, shape);
-}
-
-/** The key of a document as records have it (latin1). */
-function recordKey(task: ApplyTask, batch: BlockBatch, index: number): string {
-  const { codec } = task.platform;
-  const { bytes, spans } = batch;
-  const text = scanKeyText(batch, index, task.shape);
-  const key =
-    text === null
-      ? keyOfUnkeyed(codec.sha256(bytes.subarray(spans.start(index), spans.end(index))))
-      : decodedKey(text, 0, text.length);
-  const record = Buffer.alloc(HASH_BYTES);
-  writeKey(record, 0, codec.sha256(key), isNumericKey(text));
-  return record.toString('latin1');
-}
-
-/** The actions of one block by scan key hash (latin1). Blocks are asked for in ascending order. */
-async function actionsOfBlock(cursor: RecordCursor, block: number): Promise<ReadonlyMap<string, Buffer>> {
-  const actions = new Map<string, Buffer>();
-  const wanted = Buffer.alloc(4);
-  wanted.writeUInt32BE(block);
-  while (cursor.current !== null && cursor.current.compare(wanted, 0, 4, 0, 4) < 0) await cursor.advance();
-  while (cursor.current !== null && sameBytes(cursor.current, 0, wanted, 0, 4)) {
-    actions.set(
-      cursor.current.toString('latin1', ACTION.key, ACTION.key + HASH_BYTES),
-      Buffer.from(cursor.current),
-    );
-    await cursor.advance();
-  }
-  return actions;
 }
 
 function interrupted(
@@ -286,8 +208,8 @@ function interrupted(
       ? ''
       : ` ${lost.length} were deleted to be inserted again and could not be: in the target they are gone, the backup holds them (${listed});`;
   const kept = again
-    ? `All documents were written once; ${written} of ${actions.count} that had to be written again were;${doubt}${gone} the others of these are as they were.`
-    : `${written} of ${actions.count} documents were written;${doubt}${gone} the others are as they were.`;
+    ? `All documents were written once; ${written} of ${actions.writes.count} that had to be written again were;${doubt}${gone} the others of these are as they were.`
+    : `${written} of ${actions.writes.count} documents were written;${doubt}${gone} the others are as they were.`;
   return new BackupError(failure.code, failure.message, {
     operation: 'restore',
     ...(failure.object === undefined ? {} : { object: failure.object }),

@@ -1,4 +1,5 @@
 import { BackupError } from '../../kernel/errors.ts';
+import { truncated } from '../../kernel/printable.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { type ReportedError, type ReportedWarning, reportError } from '../../model/report.ts';
 import type { Target } from '../../sources/target.ts';
@@ -66,6 +67,20 @@ export function unreadTarget(name: string): BackupError {
   });
 }
 
+/** Deleting what an incomplete backup lacks would lose it. */
+export function incompleteBackup(manifest: Manifest): BackupError {
+  return new BackupError(
+    'RESTORE_REFUSED',
+    `the backup ${manifest.backup_id} is incomplete: what it does not hold may have existed`,
+    {
+      operation: 'restore',
+      object: manifest.backup_id,
+      kept: 'Nothing was written.',
+      cure: 'Restore it without --exact, or choose a complete backup: `list` shows them.',
+    },
+  );
+}
+
 export function incompleteness(manifest: Manifest): ReportedError[] {
   if (manifest.status === 'completed') return [];
   const error = new BackupError(
@@ -112,11 +127,31 @@ export function unmatched(
   return errors;
 }
 
+/** What an undo leaves alone. */
+export function changedByOthers(
+  count: number,
+  names: readonly string[],
+  collection: string,
+): ReportedError[] {
+  if (count === 0) return [];
+  const more = count > names.length ? ' and others' : '';
+  const error = new BackupError(
+    'RESTORE_CHANGED',
+    `${count} documents of ${collection} were written or deleted by others since that restore (${names.map((name) => truncated(name, 100)).join(', ')}${more})`,
+    {
+      object: collection,
+      kept: 'They are left as they are; what the restore wrote over is kept under restores/ in the store.',
+      cure: 'Look at each of them: pre-images.json.gz there is text, one document a line, once it is unpacked.',
+    },
+  );
+  return [reportError(error)];
+}
+
 const NAMES_LISTED_MAX = 20;
 
 /** What had to be done otherwise than planned, and worked. */
-export function mendings(written: Written, name: string, serverGivenKeys: boolean): ReportedWarning[] {
-  const newKeys = serverGivenKeys ? ', and have new row ids' : '';
+export function mendings(written: Written, name: string): ReportedWarning[] {
+  const newKeys = written.serverGivenKeys ? ', and have new row ids' : '';
   const warnings = [
     {
       code: 'DOCUMENTS_GONE',
@@ -141,7 +176,7 @@ export function mendings(written: Written, name: string, serverGivenKeys: boolea
 
 export function differences(written: Written, name: string): ReportedError[] {
   const errors: BackupError[] = [];
-  const { unseen, unanswered, different, missing, refused, taken } = written;
+  const { unseen, unanswered, different, missing, refused, taken, keptByOthers, undeleted } = written;
   if (unseen > 0) {
     errors.push(
       new BackupError(
@@ -186,6 +221,23 @@ export function differences(written: Written, name: string): ReportedError[] {
           object: name,
           kept: 'The backup is intact.',
           cure: 'If others are writing to this collection, stop them and run the same command again. If nobody is, this server does not keep what it is sent: compare the documents that are named.',
+        },
+      ),
+    );
+  }
+  if (keptByOthers + undeleted > 0) {
+    const what = [
+      keptByOthers > 0 ? `${keptByOthers} were written by others meanwhile` : '',
+      undeleted > 0 ? `${undeleted} were deleted in vain` : '',
+    ];
+    errors.push(
+      new BackupError(
+        'RESTORE_DIFFERENT',
+        `of the documents of ${name} that were to be deleted ${what.filter(Boolean).join(', ')}`,
+        {
+          object: name,
+          kept: 'They are as they are; everything else is done.',
+          cure: 'Run the same command again once nobody else is writing to this collection.',
         },
       ),
     );

@@ -1,31 +1,27 @@
 import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
-import { BY_CONTENT, HASH_BYTES, NAMELESS, RECORD, RecordCursor, sameAddress, sameBytes } from './records.ts';
+import { BY_CONTENT, HASH_BYTES, RECORD, RecordCursor, sameAddress, sameBytes } from './records.ts';
 
-/** What a restore does to the target, document by document: u32 block ‖ scan key hash ‖ verb ‖ place of the address. */
-export const ACTION = {
-  block: 0,
-  key: 4,
-  verb: 4 + HASH_BYTES,
-  place: 5 + HASH_BYTES,
-  width: 13 + HASH_BYTES,
-} as const;
-export const VERB = {
-  create: 1,
-  replace: 2,
-  replaceAgain: 3,
-  /** Delete and insert. */
-  recreate: 4,
-  /** Insert, and leave alone what has the key if it is taken. */
-  createAlone: 5,
-} as const;
+/** A document as one of the two sides knows it. Views that are valid during the call. */
+export interface Side {
+  readonly key: Buffer;
+  readonly payload: Buffer;
+  readonly place: Buffer;
+  /** BY_CONTENT, NAMELESS, and SHARED_ADDRESS where another document's key stands in a URL alike. */
+  readonly flags: number;
+}
 
-export interface MatchCounts {
-  created: number;
-  replaced: number;
-  same: number;
-  extra: number;
-  ambiguous: number;
-  unaddressable: number;
+/** What is done about the documents that were matched; each document of either side is handed over once. */
+export interface Decisions {
+  /** The same document on both sides. */
+  pair(ours: Side, theirs: Side): Promise<void>;
+  /** The target has no such document. */
+  alone(ours: Side): Promise<void>;
+  /** We have no such document. */
+  extra(theirs: Side): Promise<void>;
+  /** Nobody can say which documents of the target they are. */
+  ambiguous(count: number): void;
+  /** Documents of the target that may be any of those. */
+  undecided(count: number): void;
 }
 
 /** Sides of the second join, in the order in which they must be met within a group of equal identities. */
@@ -34,7 +30,7 @@ const TARGET_TAKEN = 1;
 const BACKUP_FREE = 2;
 const BACKUP_TAKEN = 3;
 /** Beside the flags of records: another document's key stands in a URL alike. */
-const SHARED_ADDRESS = 0x80;
+export const SHARED_ADDRESS = 0x80;
 /** identity hash ‖ side ‖ payload hash ‖ flags ‖ place ‖ scan key hash */
 const SIDED = {
   identity: 0,
@@ -47,88 +43,24 @@ const SIDED = {
 } as const;
 
 /**
- * Matches the documents of a backup with those of the target one to one (design.md §7): all by scan key, then by
- * logical id where it is unique on both sides; documents known by content alone match any equal one. Yields the actions
- * of a replacing restore, sorted by block.
+ * Matches our documents with those of the target one to one (design.md §7): all by scan key, then by logical id where
+ * it is unique on both sides; documents known by content alone match any equal one.
  *
- * The text "7" and the number 7 are different keys, and one address: where both occur nothing is replaced, and what is
- * created must not take the place of the other.
+ * The text "7" and the number 7 are different keys, and one address (SHARED_ADDRESS).
  */
 export async function matchDocuments(
   scratch: Scratch,
-  backup: SortedRuns,
+  ours: SortedRuns,
   target: SortedRuns,
-): Promise<{ actions: SortedRuns; counts: MatchCounts }> {
-  const actions = new SortedRuns(scratch, ACTION.width);
+  decisions: Decisions,
+): Promise<void> {
   const sided = new SortedRuns(scratch, SIDED.width);
-  const counts: MatchCounts = { created: 0, replaced: 0, same: 0, extra: 0, ambiguous: 0, unaddressable: 0 };
-  const decisions = new Decisions(actions, counts);
   try {
-    await joinByKey(backup, target, sided, decisions, await sharedAddresses(scratch, backup, target));
+    await joinByKey(ours, target, sided, decisions, await sharedAddresses(scratch, ours, target));
     await joinByIdentity(sided, decisions);
-    return { actions, counts };
-  } catch (thrown) {
-    await actions.close();
-    throw thrown;
   } finally {
     await sided.close();
   }
-}
-
-/** Writes down what happens to a document and counts it. */
-class Decisions {
-  readonly #actions: SortedRuns;
-  readonly counts: MatchCounts;
-
-  constructor(actions: SortedRuns, counts: MatchCounts) {
-    this.#actions = actions;
-    this.counts = counts;
-  }
-
-  /** @param record of SIDED */
-  async create(record: Buffer): Promise<void> {
-    const flags = record[SIDED.flags]!;
-    if ((flags & NAMELESS) !== 0) {
-      this.counts.unaddressable++;
-      return;
-    }
-    this.counts.created++;
-    const verb = (flags & SHARED_ADDRESS) === 0 ? VERB.create : VERB.createAlone;
-    await this.#act(verb, record.readUInt32BE(SIDED.place), record.subarray(SIDED.key), null);
-  }
-
-  /** @param place where the address of the target's document stands; null where its length is zero */
-  async replaceUnlessSame(equal: boolean, block: number, key: Buffer, place: Buffer): Promise<void> {
-    if (equal) {
-      this.counts.same++;
-    } else if (place.readUInt16BE(6) === 0) {
-      this.counts.unaddressable++;
-    } else {
-      this.counts.replaced++;
-      await this.#act(VERB.replace, block, key, place);
-    }
-  }
-
-  async #act(verb: number, block: number, key: Buffer, place: Buffer | null): Promise<void> {
-    await addAction(this.#actions, verb, block, key, place);
-  }
-}
-
-export async function addAction(
-  actions: SortedRuns,
-  verb: number,
-  block: number,
-  key: Buffer,
-  place: Buffer | null,
-): Promise<void> {
-  if (actions.full) await actions.flush();
-  const action = actions.slot();
-  action.writeUInt32BE(block, ACTION.block);
-  key.copy(action, ACTION.key, 0, HASH_BYTES);
-  action[ACTION.verb] = verb;
-  if (place === null) action.fill(0, ACTION.place, ACTION.width);
-  else place.copy(action, ACTION.place, 0, 8);
-  actions.added();
 }
 
 async function joinByKey(
@@ -157,18 +89,8 @@ async function joinByKey(
     )
       await addresses.advance();
     const isShared = addresses.current !== null && sameAddress(addresses.current, at);
-    if (order === 0) {
-      const [ours, theirs] = [left.current!, right.current!];
-      const equal = sameBytes(ours, RECORD.payload, theirs, RECORD.payload, HASH_BYTES);
-      if (isShared && !equal) decisions.counts.ambiguous++;
-      else
-        await decisions.replaceUnlessSame(
-          equal,
-          ours.readUInt32BE(RECORD.place),
-          ours.subarray(RECORD.key, HASH_BYTES),
-          theirs.subarray(RECORD.place, RECORD.width),
-        );
-    }
+    if (order === 0)
+      await decisions.pair(ofRecord(left.current!, isShared), ofRecord(right.current!, isShared));
     const matched = order === 0;
     if (order <= 0) {
       await addSided(sided, left.current!, matched ? BACKUP_TAKEN : BACKUP_FREE, isShared);
@@ -237,10 +159,14 @@ async function joinByIdentity(sided: SortedRuns, decisions: Decisions): Promise<
   }
 }
 
+/** Documents of the target that a group remembers one by one; of more nobody could say what they are. */
+const REMEMBERED_MAX = 10_000;
+
 /** Documents with equal content are interchangeable: as many as the target has are the same, the others are missing. */
 class ContentGroup {
   readonly #decisions: Decisions;
-  #free = 0;
+  readonly #free: Buffer[] = [];
+  #more = 0;
 
   constructor(decisions: Decisions) {
     this.#decisions = decisions;
@@ -248,15 +174,20 @@ class ContentGroup {
 
   async add(record: Buffer): Promise<void> {
     if (record[SIDED.side] === TARGET_FREE) {
-      this.#free++;
+      if (this.#free.length < REMEMBERED_MAX) this.#free.push(Buffer.from(record));
+      else this.#more++;
     } else if (record[SIDED.side] === BACKUP_FREE) {
-      if (this.#free-- > 0) this.#decisions.counts.same++;
-      else await this.#decisions.create(record);
+      const theirs = this.#more > 0 ? this.#free[0]! : this.#free.pop();
+      if (this.#more > 0) this.#more--;
+      if (theirs === undefined) await this.#decisions.alone(ofSided(record));
+      else
+        await this.#decisions.pair({ ...ofSided(record), payload: ofSided(theirs).payload }, ofSided(theirs));
     }
   }
 
   async end(): Promise<void> {
-    this.#decisions.counts.extra += Math.max(0, this.#free);
+    for (const theirs of this.#free) await this.#decisions.extra(ofSided(theirs));
+    this.#decisions.undecided(this.#more);
   }
 }
 
@@ -264,8 +195,8 @@ class ContentGroup {
 class IdentityGroup {
   readonly #decisions: Decisions;
   #targets = 0;
-  #freeTargets = 0;
-  #freeTarget: Buffer | null = null;
+  readonly #freeTargets: Buffer[] = [];
+  #moreFreeTargets = 0;
   #backups = 0;
   #freeBackups = 0;
   #freeBackup: Buffer | null = null;
@@ -279,14 +210,14 @@ class IdentityGroup {
     if (side === TARGET_FREE || side === TARGET_TAKEN) {
       this.#targets++;
       if (side === TARGET_TAKEN) return;
-      this.#freeTargets++;
-      this.#freeTarget ??= Buffer.from(record);
+      if (this.#freeTargets.length < REMEMBERED_MAX) this.#freeTargets.push(Buffer.from(record));
+      else this.#moreFreeTargets++;
       return;
     }
     this.#backups++;
     if (side === BACKUP_TAKEN) return;
-    if (this.#freeTargets === 0) {
-      await this.#decisions.create(record);
+    if (this.#freeTargets.length === 0) {
+      await this.#decisions.alone(ofSided(record));
       return;
     }
     this.#freeBackups++;
@@ -294,17 +225,32 @@ class IdentityGroup {
   }
 
   async end(): Promise<void> {
-    const [ours, theirs] = [this.#freeBackup, this.#freeTarget];
-    if (ours !== null && theirs !== null && this.#backups === 1 && this.#targets === 1) {
-      await this.#decisions.replaceUnlessSame(
-        sameBytes(ours, SIDED.payload, theirs, SIDED.payload, HASH_BYTES),
-        ours.readUInt32BE(SIDED.place),
-        ours.subarray(SIDED.key),
-        theirs.subarray(SIDED.place, SIDED.place + 8),
-      );
-      return;
+    if (this.#freeBackups === 0) {
+      for (const theirs of this.#freeTargets) await this.#decisions.extra(ofSided(theirs));
+      this.#decisions.undecided(this.#moreFreeTargets);
+    } else if (this.#backups === 1 && this.#targets === 1) {
+      await this.#decisions.pair(ofSided(this.#freeBackup!), ofSided(this.#freeTargets[0]!));
+    } else {
+      this.#decisions.ambiguous(this.#freeBackups);
+      this.#decisions.undecided(this.#freeTargets.length + this.#moreFreeTargets);
     }
-    this.#decisions.counts.ambiguous += this.#freeBackups;
-    this.#decisions.counts.extra += this.#freeTargets;
   }
+}
+
+function ofRecord(record: Buffer, isShared: boolean): Side {
+  return {
+    key: record.subarray(RECORD.key, RECORD.key + HASH_BYTES),
+    payload: record.subarray(RECORD.payload, RECORD.payload + HASH_BYTES),
+    place: record.subarray(RECORD.place, RECORD.width),
+    flags: record[RECORD.flags]! | (isShared ? SHARED_ADDRESS : 0),
+  };
+}
+
+function ofSided(record: Buffer): Side {
+  return {
+    key: record.subarray(SIDED.key, SIDED.width),
+    payload: record.subarray(SIDED.payload, SIDED.payload + HASH_BYTES),
+    place: record.subarray(SIDED.place, SIDED.key),
+    flags: record[SIDED.flags]!,
+  };
 }

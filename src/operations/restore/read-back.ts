@@ -1,9 +1,9 @@
+import { DocumentHasher } from '../../archive/document-hashes.ts';
 import { SortedRuns } from '../../kernel/sorted-runs.ts';
-import type { Manifest } from '../../model/manifest.ts';
-import type { Repository } from '../../repository.ts';
-import { proveArchive } from '../verified-reading.ts';
+import { Actions, VERB } from './actions.ts';
 import { type Comparison, compareWritten, DIFFERENT } from './compare.ts';
-import { ACTION, addAction, VERB } from './match.ts';
+import { findUndeleted } from './deletions.ts';
+import type { Material } from './material.ts';
 import { FATE, OUTCOME } from './outcomes.ts';
 import { readTarget, type TargetReading, type TargetState } from './reading.ts';
 import { HASH_BYTES, RecordCursor } from './records.ts';
@@ -27,20 +27,22 @@ export interface ReadBack {
   /** Documents that were gone when they were to be replaced, and are created now; in doubt, and are sent again. */
   gone: number;
   resent: number;
+  /** Documents that are there although they were to be deleted, and were written by others since. */
+  readonly keptByOthers: number;
+  /** Documents that are there, unchanged, although they were deleted. */
+  readonly undeleted: number;
   /** What is to be done about some documents, by their addresses in `state`. */
-  readonly again: SortedRuns;
+  readonly again: Actions;
   readonly state: TargetState;
   close(): Promise<void>;
 }
 
 const NAMES_MAX = 20;
+const NO_BYTES = Buffer.alloc(0);
 
 export interface Reader {
-  readonly repository: Repository;
-  readonly manifest: Manifest;
+  readonly material: Material;
   readonly reading: TargetReading;
-  /** Records of the backup's documents. */
-  readonly backup: SortedRuns;
 }
 
 /**
@@ -51,15 +53,21 @@ export interface Reader {
  * update only merges, or another writer: it is to be replaced once more, and if that was done already, to be deleted
  * and inserted, for there is no other way then.
  */
-export async function readBack(reader: Reader, outcomes: SortedRuns, last: boolean): Promise<ReadBack> {
-  const { reading } = reader;
+export async function readBack(
+  reader: Reader,
+  outcomes: SortedRuns,
+  deleted: Actions,
+  last: boolean,
+): Promise<ReadBack> {
+  const { reading, material } = reader;
   const { scratch } = reading;
   await using opened = new AsyncDisposableStack();
   const state = await readTarget(reading);
   opened.defer(() => state.close());
-  const found = await compareWritten(scratch, reader.backup, outcomes, state.records.runs);
-  const again = new SortedRuns(scratch, ACTION.width);
-  opened.defer(() => again.close());
+  const found = await compareWritten(scratch, material.records, outcomes, state.records.runs);
+  const { unchanged, changed } = await findUndeleted(scratch, deleted, state);
+  opened.defer(() => unchanged.close());
+  const again = last ? new Actions(scratch) : unchanged;
   try {
     const result: ReadBack = {
       complete: state.complete,
@@ -73,6 +81,8 @@ export async function readBack(reader: Reader, outcomes: SortedRuns, last: boole
       replacementsFound: found.replacementsFound,
       gone: 0,
       resent: 0,
+      keptByOthers: changed,
+      undeleted: last ? unchanged.deletions.count : 0,
       again,
       state,
       close: () => Promise.resolve(),
@@ -97,7 +107,7 @@ async function judgeMissing({ missing }: Comparison, result: ReadBack, last: boo
       if (inDoubt) result.resent++;
       else result.gone++;
       const block = cursor.current.readUInt32BE(OUTCOME.block);
-      await addAction(result.again, VERB.create, block, cursor.current.subarray(0, HASH_BYTES), null);
+      await result.again.write(VERB.create, block, cursor.current.subarray(0, HASH_BYTES), null);
     }
   }
 }
@@ -132,19 +142,18 @@ async function judgeDifferent(
       result.different--;
       if (mended.size <= NAMES_MAX) mended.add(pair.key.toString('latin1'));
       const verb = record[DIFFERENT.fate] === FATE.replaced ? VERB.replaceAgain : VERB.recreate;
-      await addAction(
-        result.again,
+      await result.again.write(
         verb,
         record.readUInt32BE(DIFFERENT.block),
         record.subarray(DIFFERENT.key, DIFFERENT.fate),
-        record.subarray(DIFFERENT.place, DIFFERENT.width),
+        { place: record.subarray(DIFFERENT.place, DIFFERENT.width), payload: NO_BYTES },
       );
     }
   }
   if (result.different === 0) return;
   for (const { key, name } of names) {
     if (mended.has(key.toString('latin1')) || result.differentNames.length === NAMES_MAX) continue;
-    const text = await values.facts.names.read(name, 0);
+    const text = await values.facts.names.readKey(name, 0);
     if (text !== null) result.differentNames.push(shortened(Buffer.from(text).toString('utf8')));
   }
 }
@@ -162,31 +171,28 @@ function holdsMore(target: ReadonlySet<string>, backup: ReadonlySet<string>): bo
   return target.size > backup.size && [...backup].every((hash) => target.has(hash));
 }
 
-/** Reads target and backup once more and gathers what is to be known of the documents whose records are given. */
+/** Reads target and material once more and gathers what is to be known of the documents whose records are given. */
 async function gatherFacts(
-  { repository, manifest, reading }: Reader,
+  { material, reading }: Reader,
   records: SortedRuns,
   hashing: Hashing,
 ): Promise<AsyncDisposable & { facts: ContentFacts }> {
+  const { codec } = reading.platform;
   const wanted = new IdentityFilter();
   for (const cursor = await RecordCursor.open(records); cursor.current !== null; await cursor.advance())
     wanted.add(cursor.current);
-  const facts = new ContentFacts(repository.platform.codec, reading.scratch, hashing, wanted);
+  const facts = new ContentFacts(codec, reading.scratch, hashing, wanted);
   try {
     const state = await readTarget({
       ...reading,
       onDocument: (batch, index, shape, hashes) => facts.addTarget(batch, index, shape, hashes),
     });
     await state.close();
-    const shape = manifest.document_shape;
-    await proveArchive(
-      repository,
-      reading.scratch,
-      manifest,
-      () => {},
-      reading.signal,
-      (batch, index, hashes) => facts.addBackup(batch, index, shape, hashes),
-    );
+    const hasher = new DocumentHasher(codec, material.shape);
+    for await (const batch of material.batches(reading.signal)) {
+      for (let index = 0; index < batch.spans.count; index++)
+        await facts.addBackup(batch, index, material.shape, hasher.read(batch, index));
+    }
   } catch (thrown) {
     await facts.close();
     throw thrown;

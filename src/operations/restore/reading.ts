@@ -8,19 +8,21 @@ import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
 import { scanKeyText } from '../../model/shape.ts';
 import { Scan, ScanMustRestart } from '../../sources/scan/scan.ts';
 import type { Target, TargetCollection } from '../../sources/target.ts';
-import { Addresses } from './addresses.ts';
+import type { EndangeredDocuments } from './endangered.ts';
+import { LiveDocuments } from './live-documents.ts';
 import { DocumentRecords } from './records.ts';
 import { valueHash } from './values.ts';
 
-/** What a restore knows of its target: one record a document, and the keys by which they can be replaced. */
+/** What a restore knows of its target: one record a document, the keys that name them, and those in danger themselves. */
 export interface TargetState {
   /** False if the server knows no such collection. */
   readonly exists: boolean;
   /** False if the scan could not prove that it saw every document. */
   readonly complete: boolean;
   readonly documentCount: number;
+  readonly shape: DocumentShape;
   readonly records: DocumentRecords;
-  readonly addresses: Addresses;
+  readonly live: LiveDocuments;
   close(): Promise<void>;
 }
 
@@ -34,6 +36,8 @@ export interface TargetReading {
   readonly object: string;
   readonly onEvent: OnEvent;
   readonly signal: AbortSignal | undefined;
+  /** Which documents are kept as they are; none if left out. */
+  readonly endangered?: EndangeredDocuments;
   /** Called for each document, after its record was taken; what it returns is awaited. */
   readonly onDocument?: (
     batch: DocumentBatch,
@@ -47,14 +51,14 @@ export interface TargetReading {
 export async function readTarget(reading: TargetReading): Promise<TargetState> {
   for (const withoutKeyset of [false, true]) {
     const records = new DocumentRecords(reading.scratch, !reading.collection.traits.serverGivenKeys);
-    const addresses = new Addresses(reading.scratch);
+    const live = new LiveDocuments(reading.scratch);
     const close = async (): Promise<void> => {
       await records.runs.close();
-      await addresses.close();
+      await live.close();
     };
     try {
-      const found = await scanInto(reading, withoutKeyset, records, addresses);
-      return { ...found, documentCount: records.runs.count, records, addresses, close };
+      const found = await scanInto(reading, withoutKeyset, records, live);
+      return { ...found, documentCount: records.runs.count, records, live, close };
     } catch (thrown) {
       await close();
       if (!(thrown instanceof ScanMustRestart) || withoutKeyset) throw thrown;
@@ -67,8 +71,8 @@ async function scanInto(
   reading: TargetReading,
   withoutKeyset: boolean,
   records: DocumentRecords,
-  addresses: Addresses,
-): Promise<{ exists: boolean; complete: boolean }> {
+  live: LiveDocuments,
+): Promise<Pick<TargetState, 'exists' | 'complete' | 'shape'>> {
   const { platform, collection, scratch, signal } = reading;
   let scan: Scan;
   try {
@@ -76,15 +80,18 @@ async function scanInto(
     scan = await Scan.open(pages, { platform, scratch, withoutKeyset, signal });
   } catch (thrown) {
     if (!(thrown instanceof BackupError && thrown.code === 'SOURCE_NOT_FOUND')) throw thrown;
-    return { exists: false, complete: true };
+    return { exists: false, complete: true, shape: 'flat' };
   }
   const hasher = new DocumentHasher(platform.codec, scan.shape);
   for await (const batch of scan.batches()) {
     for (let index = 0; index < batch.spans.count; index++) {
       const key = scanKeyText(batch, index, scan.shape);
       const usable = key !== null && collection.addressable(key) ? key : null;
-      const writePlace = await addresses.add(usable);
       const hashes = hasher.read(batch, index);
+      const isKept = usable !== null && reading.endangered?.has(hashes) === true;
+      const writePlace = isKept
+        ? await live.add(usable, documentBytes(batch, index))
+        : await live.add(usable);
       await records.add(hashes, () => valueHash(platform.codec, batch, index, scan.shape), false, writePlace);
       if (reading.onDocument !== undefined) await reading.onDocument(batch, index, scan.shape, hashes);
     }
@@ -98,6 +105,11 @@ async function scanInto(
       ...(batch.total === undefined ? {} : { total: Math.max(records.runs.count, batch.total) }),
     });
   }
-  await addresses.seal();
-  return { exists: true, complete: scan.finding.proved && scan.finding.missing.length === 0 };
+  await live.seal();
+  const complete = scan.finding.proved && scan.finding.missing.length === 0;
+  return { exists: true, complete, shape: scan.shape };
+}
+
+function documentBytes({ bytes, spans }: DocumentBatch, index: number): Uint8Array {
+  return bytes.subarray(spans.start(index), spans.end(index));
 }

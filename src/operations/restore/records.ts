@@ -15,7 +15,7 @@ const PLACE_BYTES = 8;
  *
  * The identity is what the same document has on another server: the payload's own id, else its value (servers write
  * one value in many ways).
- * The place is the archive's block (backup) or where its address stands (target, see Addresses).
+ * The place is the archive's block (backup) or where its address stands (target, see LiveDocuments).
  */
 export const RECORD = {
   key: 0,
@@ -52,11 +52,10 @@ export class DocumentRecords {
     writePlace: (into: Buffer, at: number) => void,
   ): Promise<void> {
     if (this.runs.full) await this.runs.flush();
-    const byContent = !hashes.ownId && !this.keysLast;
-    const identity = byContent ? valueHash() : hashes.logicalIdHash;
+    const { identity, byContent } = identityOf(hashes, this.keysLast, valueHash);
     const record = this.runs.slot();
     writeKey(record, RECORD.key, hashes.scanKeyHash, hashes.numericKey);
-    writeKey(record, RECORD.identity, identity, !byContent && hashes.numericId);
+    identity.copy(record, RECORD.identity);
     record.write(hashes.payloadHash, RECORD.payload, HASH_BYTES, 'latin1');
     const nameless = emptyKey && !hashes.ownId && this.keysLast;
     record[RECORD.flags] = byContent ? BY_CONTENT : nameless ? NAMELESS : 0;
@@ -64,6 +63,18 @@ export class DocumentRecords {
     writePlace(record, RECORD.place);
     this.runs.added();
   }
+}
+
+/** What a document is known by on a server that may have given it another key; hash as records have it. */
+export function identityOf(
+  hashes: DocumentHashes,
+  keysLast: boolean,
+  valueHash: () => string,
+): { identity: Buffer; byContent: boolean } {
+  const byContent = !hashes.ownId && !keysLast;
+  const identity = Buffer.allocUnsafe(HASH_BYTES);
+  writeKey(identity, 0, byContent ? valueHash() : hashes.logicalIdHash, !byContent && hashes.numericId);
+  return { identity, byContent };
 }
 
 /** Reads sorted records one by one; `at` is undefined at the end. A record is valid until the next `advance`. */

@@ -1,13 +1,14 @@
-import type { SortedRuns } from '../../kernel/sorted-runs.ts';
 import type { ReportedError } from '../../model/report.ts';
-import { readArchive } from '../verified-reading.ts';
-import type { Addresses } from './addresses.ts';
-import { applyActions } from './apply.ts';
+import type { Actions } from './actions.ts';
+import { type ApplyTask, applyActions } from './apply.ts';
+import { applyDeletions } from './deletions.ts';
+import type { LiveDocuments } from './live-documents.ts';
 import { FATE } from './outcomes.ts';
 import { type Reader, readBack } from './read-back.ts';
 
 /** Everything that was written, after all that could be mended was. */
 export interface Written {
+  readonly serverGivenKeys: boolean;
   created: number;
   replaced: number;
   /** Of those replaced: by deleting and inserting. */
@@ -28,6 +29,11 @@ export interface Written {
   missing: number;
   /** Not there, and no insert was ever acknowledged. */
   unanswered: number;
+  /** By us, or by others before us. */
+  deleted: number;
+  /** To be deleted, and there all the same: written by others since, or deleted in vain. */
+  keptByOthers: number;
+  undeleted: number;
   /** Not seen again by a reading that may have missed documents. */
   unseen: number;
   /** The first few refusals. */
@@ -38,12 +44,9 @@ export interface Written {
 const ROUNDS_MAX = 4;
 
 /** Carries out actions and reads back what became of them, again with what can be mended, until nothing can. */
-export async function writeInRounds(
-  reader: Reader,
-  actions: SortedRuns,
-  addresses: Addresses,
-): Promise<Written> {
+export async function writeInRounds(reader: Reader, actions: Actions, live: LiveDocuments): Promise<Written> {
   const written: Written = {
+    serverGivenKeys: reader.reading.collection.traits.serverGivenKeys,
     created: 0,
     replaced: 0,
     recreated: 0,
@@ -58,45 +61,50 @@ export async function writeInRounds(
     differentNames: [],
     missing: 0,
     unanswered: 0,
+    deleted: 0,
+    keptByOthers: 0,
+    undeleted: 0,
     unseen: 0,
     errors: [],
   };
   await using opened = new AsyncDisposableStack();
-  let next = { actions, addresses };
+  let next = { actions, live };
   for (let round = 1; round <= ROUNDS_MAX && next.actions.count > 0; round++) {
-    const after = await writeOnce(reader, next.actions, next.addresses, round, written);
+    const after = await writeOnce(reader, next.actions, next.live, round, written);
     opened.defer(() => after.close());
-    next = { actions: after.again, addresses: after.state.addresses };
+    next = { actions: after.again, live: after.state.live };
   }
+  written.deleted = actions.deletions.count - written.undeleted - written.keptByOthers;
   return written;
 }
 
 async function writeOnce(
   reader: Reader,
-  actions: SortedRuns,
-  addresses: Addresses,
+  actions: Actions,
+  live: LiveDocuments,
   round: number,
   written: Written,
 ) {
-  const { repository, manifest, reading } = reader;
+  const { material, reading } = reader;
   const { collection, target, signal } = reading;
-  const applied = await applyActions({
-    platform: repository.platform,
+  const task: ApplyTask = {
+    platform: reading.platform,
     scratch: reading.scratch,
-    object: manifest.backup_id,
-    shape: manifest.document_shape,
-    batches: readArchive(repository, manifest, signal).batches,
+    object: reading.object,
+    material,
     actions,
     again: round > 1,
-    addresses,
+    live,
     collection,
     pages: target.openCollection(collection.collection),
     onEvent: reading.onEvent,
     signal,
-  });
+  };
+  const applied = await applyActions(task);
   const { fates } = applied;
   await using _ = { [Symbol.asyncDispose]: () => applied.outcomes.close() };
-  const after = await readBack(reader, applied.outcomes, round === ROUNDS_MAX);
+  const refusedDeletions = await applyDeletions(task);
+  const after = await readBack(reader, applied.outcomes, actions, round === ROUNDS_MAX);
   // an insert whose answer was lost and that is there now was made
   written.created += fates[FATE.created]! + after.insertsFound;
   written.replaced += fates[FATE.replaced]! + after.replacementsFound;
@@ -113,6 +121,8 @@ async function writeOnce(
   if (after.complete) written.missing += after.missing;
   else written.unseen += after.missing;
   written.unanswered += after.unanswered;
-  written.errors.push(...applied.errors);
+  written.keptByOthers += after.keptByOthers;
+  written.undeleted += after.undeleted;
+  written.errors.push(...applied.errors, ...(round === ROUNDS_MAX ? refusedDeletions : []));
   return after;
 }

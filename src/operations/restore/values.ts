@@ -4,7 +4,7 @@ import { memberTexts, valueText } from '../../kernel/json/value-text.ts';
 import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
 import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
 import { payload, scanKeyText } from '../../model/shape.ts';
-import { Addresses } from './addresses.ts';
+import { LiveDocuments } from './live-documents.ts';
 import { HASH_BYTES, RecordCursor, sameBytes, writeKey } from './records.ts';
 
 /** What is known of a document's content: one hash or several. */
@@ -30,14 +30,14 @@ export class ContentFacts {
   readonly #hashing: Hashing;
   readonly #wanted: IdentityFilter;
   readonly #facts: SortedRuns;
-  readonly names: Addresses;
+  readonly names: LiveDocuments;
 
   constructor(codec: Codec, scratch: Scratch, hashing: Hashing, wanted: IdentityFilter) {
     this.#codec = codec;
     this.#hashing = hashing;
     this.#wanted = wanted;
     this.#facts = new SortedRuns(scratch, FACT.width);
-    this.names = new Addresses(scratch);
+    this.names = new LiveDocuments(scratch);
   }
 
   async addTarget(batch: DocumentBatch, index: number, shape: DocumentShape, hashes: DocumentHashes) {

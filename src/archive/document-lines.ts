@@ -1,0 +1,33 @@
+import { DocumentScanner } from '../kernel/json/document-scanner.ts';
+import { type DocumentBatch, MEMBERS } from '../model/document.ts';
+
+const BATCH_BYTES = 128 * 1024;
+const COMMA_LINE = Buffer.from(',\n');
+
+/** Documents as batches of some 100 KB, for an ArchiveWriter. Each must be one JSON value without line breaks. */
+export async function* batchesOf(documents: AsyncIterable<Uint8Array>): AsyncGenerator<DocumentBatch> {
+  let parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const document of documents) {
+    parts.push(document, COMMA_LINE);
+    bytes += document.length + COMMA_LINE.length;
+    if (bytes < BATCH_BYTES) continue;
+    yield batchOf(parts);
+    parts = [];
+    bytes = 0;
+  }
+  if (parts.length > 0) yield batchOf(parts);
+}
+
+function batchOf(parts: readonly Uint8Array[]): DocumentBatch {
+  const bytes = Buffer.concat(parts);
+  const scanner = new DocumentScanner(MEMBERS, null);
+  scanner.advance(bytes, bytes.length);
+  scanner.finish();
+  return { bytes, spans: scanner.spans };
+}
+
+/** One document as a batch. */
+export function lineBatch(document: Uint8Array): DocumentBatch {
+  return batchOf([document]);
+}

@@ -1,0 +1,161 @@
+import { DocumentHasher } from '../../archive/document-hashes.ts';
+import { BackupError } from '../../kernel/errors.ts';
+import { DocumentScanner } from '../../kernel/json/document-scanner.ts';
+import { MemberNames } from '../../kernel/json/member-names.ts';
+import { scanKeyText } from '../../model/shape.ts';
+import { ACTION, DELETION } from './actions.ts';
+import { keyToInsert } from './apply.ts';
+import { type DocumentOfAction, documentsOfActions } from './documents-of-actions.ts';
+import type { PlanParts } from './plan.ts';
+import { BY_CONTENT, HASH_BYTES, identityOf, RecordCursor } from './records.ts';
+import { valueHash } from './values.ts';
+
+/**
+ * What a plan does to one document, as it is kept and shown: a JSON object in this order.
+ *
+ * - `id`: what the document is called, its key in the backup (of what is deleted, in the target); left out if it has none
+ * - `do`: `create`, `replace` or `delete`
+ * - `at`: its key in the target, where that is another; `null` if the server will choose one
+ * - `before`, `after`: hashes of the payload that is there, and that will be: the first 128 bits of SHA-256 in hex
+ * - `identity`, `by_content`: for targets that choose keys, what the document is known by there
+ */
+export interface Change {
+  readonly do: 'create' | 'replace' | 'delete';
+  /** JSON texts. */
+  readonly id: Uint8Array | null;
+  readonly at: Uint8Array | null;
+  /** Latin1. */
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly identity: string | null;
+  readonly byContent: boolean;
+}
+
+/** Everything that a plan does, as JSON texts: first what is written, in the order of the material, then what is deleted. */
+export async function* changesOf(parts: PlanParts, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  const { material, actions, state, reading } = parts;
+  const { codec } = reading.platform;
+  const hasher = new DocumentHasher(codec, material.shape);
+  for await (const document of documentsOfActions(codec, material, actions.writes, signal))
+    yield changeText(await changeOfWrite(parts, hasher, document));
+  for (
+    const cursor = await RecordCursor.open(actions.deletions);
+    cursor.current !== null;
+    await cursor.advance()
+  ) {
+    const deletion: Buffer = cursor.current;
+    const key = await state.live.readKey(deletion, DELETION.place);
+    const before = deletion.toString('latin1', DELETION.payload, DELETION.place);
+    yield changeText({
+      do: 'delete',
+      id: key,
+      at: key,
+      before,
+      after: null,
+      identity: null,
+      byContent: false,
+    });
+  }
+}
+
+async function changeOfWrite(
+  { material, state, reading }: PlanParts,
+  hasher: DocumentHasher,
+  { batch, index, action }: DocumentOfAction,
+): Promise<Change> {
+  const { codec } = reading.platform;
+  const { serverGivenKeys } = reading.collection.traits;
+  const { shape } = material;
+  const hashes = hasher.read(batch, index);
+  const live = await state.live.readKey(action, ACTION.place);
+  const { identity, byContent } = identityOf(hashes, !serverGivenKeys, () =>
+    valueHash(codec, batch, index, shape),
+  );
+  return {
+    do: live === null ? 'create' : 'replace',
+    id: scanKeyText(batch, index, shape),
+    at: live ?? (serverGivenKeys ? null : keyToInsert(batch, index, shape)),
+    before: live === null ? null : action.toString('latin1', ACTION.before, ACTION.width),
+    after: hashes.payloadHash.slice(0, HASH_BYTES),
+    identity: serverGivenKeys ? identity.toString('latin1') : null,
+    byContent,
+  };
+}
+
+function changeText(change: Change): Uint8Array {
+  const members: [string, Uint8Array | string | null | undefined][] = [
+    ['id', change.id ?? undefined],
+    ['do', `"${change.do}"`],
+    ['at', sameText(change.id, change.at) ? undefined : change.at],
+    ['before', change.before === null ? undefined : hexText(change.before)],
+    ['after', change.after === null ? undefined : hexText(change.after)],
+    ['identity', change.identity === null ? undefined : hexText(change.identity)],
+    ['by_content', change.byContent ? 'true' : undefined],
+  ];
+  const texts = members
+    .filter(([, value]) => value !== undefined)
+    .flatMap(([name, value], index) => [
+      Buffer.from(`${index === 0 ? '{' : ','}"${name}":`),
+      Buffer.from(value ?? 'null'),
+    ]);
+  return Buffer.concat([...texts, Buffer.from('}')]);
+}
+
+function sameText(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a !== null && b !== null && Buffer.compare(a, b) === 0;
+}
+
+function hexText(latin1: string): string {
+  return `"${Buffer.from(latin1, 'latin1').toString('hex')}"`;
+}
+
+const NAMES = ['id', 'do', 'at', 'before', 'after', 'identity', 'by_content'] as const;
+const SCANNER = new DocumentScanner(new MemberNames(NAMES), null);
+
+/** Reads a change again. Throws RECORD_DAMAGED. */
+export function parseChange(text: Uint8Array): Change {
+  SCANNER.restart(0);
+  SCANNER.advance(text, text.length);
+  SCANNER.finish();
+  const { spans } = SCANNER;
+  const value = (name: (typeof NAMES)[number]): Buffer | null => {
+    const member = NAMES.indexOf(name);
+    if (!spans.hasMember(0, member)) return null;
+    return Buffer.from(text.subarray(spans.memberStart(0, member), spans.memberEnd(0, member)));
+  };
+  const verb = value('do')?.toString('latin1');
+  const id = value('id');
+  const at = value('at');
+  const hash = (name: 'before' | 'after' | 'identity'): string | null => {
+    const hex = value(name)?.toString('latin1') ?? null;
+    if (hex === null) return null;
+    if (!/^"[0-9a-f]{32}"$/.test(hex)) throw notAChange();
+    return Buffer.from(hex.slice(1, -1), 'hex').toString('latin1');
+  };
+  const change: Change = {
+    do: verb === '"create"' ? 'create' : verb === '"replace"' ? 'replace' : 'delete',
+    id,
+    at: at === null ? id : at.equals(NULL) ? null : at,
+    before: hash('before'),
+    after: hash('after'),
+    identity: hash('identity'),
+    byContent: value('by_content') !== null,
+  };
+  const whole =
+    (change.do === 'create' || change.before !== null) && (change.do === 'delete' || change.after !== null);
+  if (!whole || (change.do === 'delete' && verb !== '"delete"')) throw notAChange();
+  return change;
+}
+
+const NULL = Buffer.from('null');
+
+function notAChange(): BackupError {
+  return new BackupError('RECORD_DAMAGED', 'the record of a restore holds a line that is no change', {
+    cure: 'Restore a backup that is older than that restore: `list` shows them.',
+  });
+}
+
+/** Flags of a record for the document of a change. */
+export function flagsOf({ byContent }: Change): number {
+  return byContent ? BY_CONTENT : 0;
+}

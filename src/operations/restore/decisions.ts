@@ -1,0 +1,90 @@
+import { type Actions, VERB } from './actions.ts';
+import { type Decisions, SHARED_ADDRESS, type Side } from './match.ts';
+import { HASH_BYTES, NAMELESS, sameBytes } from './records.ts';
+
+export interface MatchCounts {
+  created: number;
+  replaced: number;
+  same: number;
+  extra: number;
+  deleted: number;
+  ambiguous: number;
+  unaddressable: number;
+}
+
+/**
+ * What a restore does about each document: creates it, replaces it or leaves it alone; where the target is to be exactly
+ * as the backup, what the backup does not hold is deleted.
+ *
+ * Where the text "7" and the number 7 both occur nothing is replaced, and what is created must not take the place of
+ * the other. Documents that cannot be matched are never deleted either: they may be those of the backup.
+ */
+export class RestoreDecisions implements Decisions {
+  readonly counts: MatchCounts = {
+    created: 0,
+    replaced: 0,
+    same: 0,
+    extra: 0,
+    deleted: 0,
+    ambiguous: 0,
+    unaddressable: 0,
+  };
+  readonly #actions: Actions;
+  readonly #exact: boolean;
+
+  constructor(actions: Actions, exact: boolean) {
+    this.#actions = actions;
+    this.#exact = exact;
+  }
+
+  async pair(ours: Side, theirs: Side): Promise<void> {
+    if (sameBytes(ours.payload, 0, theirs.payload, 0, HASH_BYTES)) {
+      this.counts.same++;
+    } else if ((theirs.flags & SHARED_ADDRESS) !== 0) {
+      this.counts.ambiguous++;
+    } else if (!isAddressable(theirs)) {
+      this.counts.unaddressable++;
+    } else {
+      this.counts.replaced++;
+      await this.#actions.write(VERB.replace, blockOf(ours), ours.key, theirs);
+    }
+  }
+
+  async alone(ours: Side): Promise<void> {
+    if ((ours.flags & NAMELESS) !== 0) {
+      this.counts.unaddressable++;
+      return;
+    }
+    this.counts.created++;
+    const verb = (ours.flags & SHARED_ADDRESS) === 0 ? VERB.create : VERB.createAlone;
+    await this.#actions.write(verb, blockOf(ours), ours.key, null);
+  }
+
+  async extra(theirs: Side): Promise<void> {
+    if (!this.#exact) {
+      this.counts.extra++;
+    } else if ((theirs.flags & SHARED_ADDRESS) !== 0 || !isAddressable(theirs)) {
+      this.counts.unaddressable++;
+    } else {
+      this.counts.deleted++;
+      await this.#actions.delete(theirs);
+    }
+  }
+
+  ambiguous(count: number): void {
+    this.counts.ambiguous += count;
+  }
+
+  undecided(count: number): void {
+    this.counts.extra += count;
+  }
+}
+
+export function blockOf(ours: Side): number {
+  return ours.place.readUInt32BE(0);
+}
+
+/** Whether a document of the target can be named in a request. */
+export function isAddressable(theirs: Side): boolean {
+  return theirs.place.readUInt16BE(6) > 0;
+}

@@ -1,0 +1,89 @@
+import { BackupError, toBackupError } from '../../kernel/errors.ts';
+import type { Scratch } from '../../kernel/sorted-runs.ts';
+import { type ReportedError, reportError } from '../../model/report.ts';
+import { Actions, DELETION } from './actions.ts';
+import type { ApplyTask } from './apply.ts';
+import type { TargetState } from './reading.ts';
+import { HASH_BYTES, RECORD, RecordCursor, sameBytes } from './records.ts';
+import { WriteQueue } from './write-queue.ts';
+
+const ERRORS_LISTED_MAX = 20;
+
+/**
+ * Deletes documents of the target, each by its key; what became of them is seen when the target is read again. Resolves
+ * with the first few refusals; any other failure ends it.
+ */
+export async function applyDeletions(task: ApplyTask): Promise<readonly ReportedError[]> {
+  const { deletions } = task.actions;
+  const queue = new WriteQueue(task.pages, task.signal);
+  const errors: ReportedError[] = [];
+  let deleted = 0;
+
+  const deleteOne = async (key: Uint8Array): Promise<boolean> => {
+    try {
+      const { kind } = await task.collection.delete(key, task.signal);
+      if (kind === 'done') deleted++;
+      return kind === 'in-doubt';
+    } catch (thrown) {
+      const error = toBackupError(thrown, { object: Buffer.from(key).toString('utf8') });
+      if (error.code !== 'SOURCE_REFUSED') throw error;
+      if (errors.length < ERRORS_LISTED_MAX) errors.push(reportError(error));
+      return false;
+    }
+  };
+
+  try {
+    for (const cursor = await RecordCursor.open(deletions); cursor.current !== null; await cursor.advance()) {
+      const key = await task.live.readKey(cursor.current, DELETION.place);
+      if (!(await queue.room())) break;
+      queue.begin(() => deleteOne(key!));
+    }
+  } catch (thrown) {
+    queue.fail(thrown);
+  }
+  await queue.idle();
+  const { failure } = queue;
+  if (failure === null) return errors;
+  throw new BackupError(failure.code, failure.message, {
+    operation: 'restore',
+    ...(failure.object === undefined ? {} : { object: failure.object }),
+    kept: `Everything was written; ${deleted} of ${deletions.count} documents that were to be deleted were.`,
+    cure: `${failure.cure ?? 'Mend the cause.'} Then run the same command again: what is done already is left alone.`,
+    temporary: failure.temporary,
+    cause: failure,
+  });
+}
+
+export interface Undeleted {
+  /** As they were when they were to be deleted; to be closed. */
+  readonly unchanged: Actions;
+  /** Others have written them since. */
+  readonly changed: number;
+}
+
+/** Which documents are in the target although they were to be deleted. */
+export async function findUndeleted(
+  scratch: Scratch,
+  { deletions }: Actions,
+  state: TargetState,
+): Promise<Undeleted> {
+  const unchanged = new Actions(scratch);
+  let changed = 0;
+  const held = await RecordCursor.open(state.records.runs);
+  for (const cursor = await RecordCursor.open(deletions); cursor.current !== null; await cursor.advance()) {
+    const deletion: Buffer = cursor.current;
+    const order = (): number =>
+      held.current === null
+        ? 1
+        : held.current.compare(deletion, DELETION.key, DELETION.payload, 0, HASH_BYTES);
+    while (order() < 0) await held.advance();
+    if (held.current === null || order() > 0) continue;
+    const key = held.current.subarray(RECORD.key, RECORD.key + HASH_BYTES);
+    const payload = held.current.subarray(RECORD.payload, RECORD.payload + HASH_BYTES);
+    const place = held.current.subarray(RECORD.place, RECORD.width);
+    if (sameBytes(payload, 0, deletion, DELETION.payload, HASH_BYTES))
+      await unchanged.delete({ key, payload, place, flags: 0 });
+    else changed++;
+  }
+  return { unchanged, changed };
+}

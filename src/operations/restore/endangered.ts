@@ -1,0 +1,39 @@
+import type { DocumentHashes } from '../../archive/document-hashes.ts';
+import { HashFilter } from './hash-filter.ts';
+
+/**
+ * Tells, while the target is read, which of its documents a restore may write over or delete, so that just these are
+ * kept: those that the backup knows by key or id, unless it holds them as they are. Memory does not grow with either
+ * side. It may pass some over (HashFilter), which are then fetched by their keys before they are written over.
+ */
+export class EndangeredDocuments {
+  readonly #names = new HashFilter();
+  readonly #contents = new HashFilter();
+  readonly #deletesOthers: boolean;
+
+  /** @param deletesOthers whether documents that the backup does not know are deleted */
+  constructor(deletesOthers: boolean) {
+    this.#deletesOthers = deletesOthers;
+  }
+
+  /** Notes a document of the backup. */
+  add({ scanKeyHash, logicalIdHash, payloadHash }: DocumentHashes): void {
+    for (const name of scanKeyHash === logicalIdHash ? [scanKeyHash] : [scanKeyHash, logicalIdHash]) {
+      this.#names.add(name);
+      this.#contents.add(name, payloadHash);
+    }
+  }
+
+  /** Notes a document that is in danger whatever the target holds; `hash` is of its key or its identity. */
+  addName(hash: string): void {
+    this.#names.add(hash);
+  }
+
+  /** Whether this document of the target may be written over or deleted. */
+  has({ scanKeyHash, logicalIdHash, payloadHash }: DocumentHashes): boolean {
+    if (!this.#names.mayHold(scanKeyHash) && !this.#names.mayHold(logicalIdHash)) return this.#deletesOthers;
+    return !(
+      this.#contents.mayHold(scanKeyHash, payloadHash) || this.#contents.mayHold(logicalIdHash, payloadHash)
+    );
+  }
+}

@@ -1,0 +1,124 @@
+import { restoreRecordKey, restoreReportKey } from '../../archive/layout.ts';
+import { BackupError } from '../../kernel/errors.ts';
+import { randomHex } from '../../kernel/random.ts';
+import { compactTime } from '../../model/backup-id.ts';
+import { FORMAT } from '../../model/manifest.ts';
+import type { RestoreMode, RestoreReport } from '../../model/report.ts';
+import { encodeRestoreRecord } from '../../model/restore-record.ts';
+import { formatInstant } from '../../model/time.ts';
+import type { Repository } from '../../repository.ts';
+import type { SourceIdentity } from '../../sources/source.ts';
+import { onePiece } from '../../stores/store.ts';
+import { readBackObject } from '../read-back.ts';
+import { changesOf } from './changes.ts';
+import { keepArchive } from './kept-archive.ts';
+import type { PlanParts } from './plan.ts';
+import { preImages } from './pre-images.ts';
+
+/** What a restore is, whatever it finds. */
+export interface RestoreOrigin {
+  readonly backupId: string;
+  readonly mode: RestoreMode;
+  readonly collection: string;
+  readonly targetCollection: string;
+  readonly target: SourceIdentity;
+  /** The restore that is taken back. */
+  readonly undoes: string | null;
+  /** The interrupted restore that is gone on with. */
+  readonly continues: string | null;
+}
+
+/**
+ * Keeps in the store, before the first write, what a plan does and what it writes over: with that it can be undone
+ * whatever happens next. Resolves with the restore's id. Throws the store's errors; nothing was written then.
+ */
+export async function keepRecord(parts: PlanParts, signal: AbortSignal | undefined): Promise<string> {
+  const { repository, reading, origin, state } = parts;
+  const { clock, codec, random, host } = repository.platform;
+  const now = clock.now();
+  const restoreId = `${compactTime(now)}_${randomHex(random, 4)}`;
+  const { scratch } = reading;
+  const kept = { restoreId, collection: origin.targetCollection };
+  try {
+    const preImageArchive = overwritesAny(parts)
+      ? await keepArchive(
+          repository,
+          scratch,
+          { ...kept, what: 'pre-images', shape: state.shape },
+          preImages(parts, signal),
+          signal,
+        )
+      : null;
+    const changes = await keepArchive(
+      repository,
+      scratch,
+      { ...kept, what: 'changes', shape: 'flat' },
+      changesOf(parts, signal),
+      signal,
+    );
+    const record = encodeRestoreRecord(codec, {
+      format: FORMAT,
+      restore_id: restoreId,
+      backup_id: origin.backupId,
+      mode: origin.mode,
+      collection: origin.collection,
+      target: { ...origin.target },
+      target_collection: origin.targetCollection,
+      undoes: origin.undoes,
+      continues: origin.continues,
+      created_at: formatInstant(now),
+      tool_version: host.toolVersion,
+      changes,
+      pre_images: preImageArchive,
+    });
+    const key = restoreRecordKey(restoreId);
+    await repository.store.put(key, onePiece(record), signal);
+    const hash = codec.createSha256();
+    hash.update(record);
+    await readBackObject(repository, key, hash.hex(), signal);
+    return restoreId;
+  } catch (thrown) {
+    if (!(thrown instanceof BackupError) || !thrown.code.startsWith('STORE_')) throw thrown;
+    throw new BackupError(thrown.code, `cannot keep what the restore would write over: ${thrown.message}`, {
+      operation: 'restore',
+      object: thrown.object ?? origin.backupId,
+      kept: 'Nothing was written to the target.',
+      cure: `${thrown.cure ?? 'Make the store writable.'} Or restore with --no-undo, which keeps nothing and cannot be taken back.`,
+      temporary: thrown.temporary,
+      cause: thrown,
+    });
+  }
+}
+
+function overwritesAny({ report }: PlanParts): boolean {
+  return report.counts.replaced + report.counts.deleted > 0;
+}
+
+/** Keeps the report of a restore beside its record; resolves with null, or with why that was not possible. */
+export async function keepReport(
+  repository: Repository,
+  restoreId: string,
+  report: RestoreReport,
+): Promise<BackupError | null> {
+  const bytes = Buffer.from(`${JSON.stringify(report, null, 2)}\n`, 'utf8');
+  try {
+    await repository.store.put(restoreReportKey(restoreId), onePiece(bytes));
+    return null;
+  } catch (thrown) {
+    if (thrown instanceof BackupError) return thrown;
+    throw thrown;
+  }
+}
+
+/** A failure in the middle of a restore, with what can be done about it now. */
+export function interruptedRestore(thrown: unknown, restoreId: string): unknown {
+  if (!(thrown instanceof BackupError)) return thrown;
+  return new BackupError(thrown.code, thrown.message, {
+    ...(thrown.operation !== undefined && { operation: thrown.operation }),
+    ...(thrown.object !== undefined && { object: thrown.object }),
+    ...(thrown.kept !== undefined && { kept: thrown.kept }),
+    cure: `${thrown.cure ?? ''} Go on with \`resume ${restoreId}\`, or take back what was done with \`undo ${restoreId}\`.`.trimStart(),
+    temporary: thrown.temporary,
+    cause: thrown.cause,
+  });
+}
