@@ -12,11 +12,9 @@ const LATER_COMMANDS = [
   'keygen',
   'pin',
   'rekey',
-  'resume',
   'schedule',
   'serve',
   'status',
-  'undo',
   'unpin',
 ];
 

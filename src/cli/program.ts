@@ -8,6 +8,7 @@ import { defineRebuild } from './commands/rebuild.ts';
 import { defineRestore } from './commands/restore.ts';
 import { defineSandbox } from './commands/sandbox.ts';
 import { defineShow } from './commands/show.ts';
+import { defineResume, defineUndo } from './commands/undo.ts';
 import { defineVerify } from './commands/verify.ts';
 import { addCommonFlags } from './flags.ts';
 import type { Run } from './invocation.ts';
@@ -31,6 +32,8 @@ export function createProgram(version: string, run: Run): Command {
   defineShow(program, run);
   defineVerify(program, run);
   defineRestore(program, run);
+  defineUndo(program, run);
+  defineResume(program, run);
   defineExport(program, run);
   defineRebuild(program, run);
   defineSandbox(program, run);

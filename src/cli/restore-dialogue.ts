@@ -1,23 +1,22 @@
+import { absolutePath } from '../config/places.ts';
 import { BackupError, combinedExit, toBackupError } from '../kernel/errors.ts';
-import { printable } from '../kernel/printable.ts';
-import {
-  type ListedBackup,
-  type ReportedError,
-  type RestoreCounts,
-  type RestoreReport,
-  reportError,
-} from '../model/report.ts';
-import { list } from '../operations/list.ts';
-import { applyRestore, planRestore, type RestorePlan, validateBackup } from '../operations/restore.ts';
+import { type ReportedError, type RestoreReport, reportError } from '../model/report.ts';
+import { assertAsPlanned, encodePlan, readPlanHead, requestOf } from '../operations/plan-file.ts';
+import { planRestore, type RestorePlan, type RestoreRequest, validateBackup } from '../operations/restore.ts';
+import { type AgreedPlans, agree, carryOut, mustAsk } from './carry-out.ts';
 import type { Invocation } from './invocation.ts';
+import { toNewFile } from './new-file.ts';
+import { newestGood } from './newest-good.ts';
 import { failureLines } from './output/failure.ts';
-import { planLines, planQuestion, restoreHeader, restoreReportLines } from './output/restore-report.ts';
+import { planLines, restoreHeader, restoreReportLines } from './output/restore-report.ts';
 import { restoreSummary } from './output/summary.ts';
+import { filePieces } from './plan-pieces.ts';
 import type { RestoreFlags } from './restore-flags.ts';
 
 /** The work of the command `restore`, loaded when it is given: shows plans, asks, carries out, reports. */
 export async function restore(invocation: Invocation, backupId: string | null, flags: RestoreFlags) {
   const { output, context } = invocation;
+  if (flags.apply !== undefined) return await applySavedPlan(invocation, flags.apply, flags);
   const failures: BackupError[] = [];
   const fail = (thrown: unknown, object: string): void => {
     if (context.signal.aborted || (backupId !== null && thrown instanceof BackupError)) throw thrown;
@@ -27,17 +26,13 @@ export async function restore(invocation: Invocation, backupId: string | null, f
   };
 
   const ids = backupId === null ? await newestGood(invocation, flags, fail) : [backupId];
-  output.say(
-    restoreHeader(ids, { validateOnly: flags.validateOnly === true, dryRun: flags.dryRun === true }),
-  );
-  const agreed =
-    ids.length > 1 && mustAsk(invocation, flags) ? await askForAll(invocation, ids, flags) : null;
+  output.say(restoreHeader(ids, flags));
+  const agreed = ids.length > 1 && mayAsk(invocation, flags) ? await askForAll(invocation, ids, flags) : null;
   const reports: RestoreReport[] = [];
   for (const id of ids) {
     try {
       const report = await restoreOne(invocation, id, flags, agreed);
-      output.say(restoreReportLines(report, output));
-      if (output.quiet) complainAbout(invocation, report.errors);
+      show(invocation, report);
       reports.push(report);
     } catch (thrown) {
       fail(thrown, id);
@@ -53,38 +48,60 @@ async function restoreOne(
   flags: RestoreFlags,
   agreed: AgreedPlans | null,
 ): Promise<RestoreReport> {
-  const { session, output, context } = invocation;
-  if (flags.validateOnly === true) {
-    return await validateBackup(await session.repository(), backupId, context);
-  }
-  const plan = await planOne(invocation, backupId, flags);
+  const { session, context } = invocation;
+  if (flags.validateOnly === true) return await validateBackup(await session.repository(), backupId, context);
+  const plan = await planOne(invocation, requestFor(backupId, flags));
+  if (flags.plan !== undefined) return await savePlan(invocation, plan, flags.plan);
+  return await carryOut(invocation, plan, flags, agreed);
+}
+
+function requestFor(backupId: string, { to, merge, exact, ids, allowPartial }: RestoreFlags): RestoreRequest {
+  return {
+    backupId,
+    mode: merge === true ? 'merge' : exact === true ? 'exact' : 'replace',
+    ...(to !== undefined && { toCollection: to }),
+    ...(ids !== undefined && { ids }),
+    ...(allowPartial === true && { allowPartial }),
+  };
+}
+
+async function planOne({ session, context }: Invocation, request: RestoreRequest): Promise<RestorePlan> {
+  return await planRestore(await session.repository(), await session.target(), request, context);
+}
+
+async function savePlan(
+  { platform, output }: Invocation,
+  plan: RestorePlan,
+  file: string,
+): Promise<RestoreReport> {
+  const path = absolutePath(platform.host, file);
   try {
-    if (flags.dryRun === true) return plan.report;
     output.say(planLines(plan.report));
-    if (mustAsk(invocation, flags) && !isAgreed(plan.report, agreed)) {
-      if (agreed !== null)
-        output.say([
-          `The plan for ${printable(plan.report.target_collection)} is not the one you agreed to.`,
-        ]);
-      await agree(invocation, [plan.report]);
-    }
-    return await applyRestore(plan, context);
+    await toNewFile(platform, path, '--plan', async (write) => {
+      for await (const piece of encodePlan(plan)) await write(piece);
+    });
+    output.say([`The plan is saved in ${path}: carry it out with restore --apply ${path}`]);
+    return plan.report;
   } finally {
     await plan.close();
   }
 }
 
-async function planOne(
-  { session, context }: Invocation,
-  backupId: string,
-  flags: RestoreFlags,
-): Promise<RestorePlan> {
-  return await planRestore(
-    await session.repository(),
-    await session.target(),
-    { backupId, ...(flags.to !== undefined && { toCollection: flags.to }) },
-    context,
-  );
+async function applySavedPlan(invocation: Invocation, file: string, flags: RestoreFlags) {
+  const { platform, output } = invocation;
+  const path = absolutePath(platform.host, file);
+  const request = requestOf(await readPlanHead(filePieces(platform.files, path), path));
+  output.say(restoreHeader([request.backupId], flags));
+  const plan = await planOne(invocation, request);
+  try {
+    await assertAsPlanned(plan, filePieces(platform.files, path), path);
+  } catch (thrown) {
+    await plan.close();
+    throw thrown;
+  }
+  const report = await carryOut(invocation, plan, flags);
+  show(invocation, report);
+  return restoreSummary([report], [], report.exit_code);
 }
 
 /**
@@ -99,7 +116,7 @@ async function askForAll(
   const reports: RestoreReport[] = [];
   for (const id of ids) {
     try {
-      const plan = await planOne(invocation, id, flags);
+      const plan = await planOne(invocation, requestFor(id, flags));
       await plan.close();
       invocation.output.say(planLines(plan.report));
       reports.push(plan.report);
@@ -113,77 +130,14 @@ async function askForAll(
   return new Map(reports.map(({ backup_id, counts }) => [backup_id, counts]));
 }
 
-/** What a person agreed to, by backup id. */
-type AgreedPlans = ReadonlyMap<string, RestoreCounts>;
-
-/** Whether this is the plan that was shown before the question for all, as far as it writes. */
-function isAgreed({ backup_id, counts }: RestoreReport, agreed: AgreedPlans | null): boolean {
-  const shown = agreed?.get(backup_id);
-  return shown !== undefined && shown.created === counts.created && shown.replaced === counts.replaced;
+function mayAsk(invocation: Invocation, flags: RestoreFlags): boolean {
+  return mustAsk(invocation, flags) && flags.validateOnly !== true;
 }
 
-function mustAsk({ ask }: Invocation, flags: RestoreFlags): boolean {
-  return ask !== null && flags.yes !== true && flags.dryRun !== true && flags.validateOnly !== true;
-}
-
-async function agree({ ask }: Invocation, reports: readonly RestoreReport[]): Promise<void> {
-  const writes = reports.some(({ counts }) => counts.created + counts.replaced > 0);
-  if (!writes || (await ask!(planQuestion(reports)))) return;
-  const [only, ...others] = reports;
-  throw new BackupError('RESTORE_REFUSED', 'the restore was not confirmed', {
-    kept: others.length > 0 ? 'Nothing was written.' : `Nothing was written to ${only!.target_collection}.`,
-  });
-}
-
-/** The newest good backup of every collection asked for; one that has none is a failure of its own. */
-async function newestGood(
-  { session, context, output }: Invocation,
-  flags: RestoreFlags,
-  fail: (thrown: unknown, object: string) => void,
-): Promise<string[]> {
-  const repository = await session.repository();
-  const { backups, errors } = await list(repository, {}, context);
-  // a manifest that cannot be read may have been that of a newer backup
-  for (const { code, message, ...facts } of errors)
-    fail(new BackupError(code, message, facts), facts.object ?? '');
-  const held = [...new Set(backups.map(({ manifest }) => manifest.collection))].toSorted();
-  if (flags.collections === undefined && held.length === 0)
-    throw noBackup('anything', repository.store.label);
-  return (flags.collections ?? held).flatMap((collection) => {
-    const newest = backups.find(({ manifest, good }) => good && manifest.collection === collection);
-    if (newest !== undefined) {
-      for (const text of doubts(backups, newest)) output.complain(`Warning: ${text}`);
-      return [newest.manifest.backup_id];
-    }
-    fail(noBackup(`collection ${collection}`, repository.store.label), collection);
-    return [];
-  });
-}
-
-/** Why the newest good backup of a collection may not be what somebody wants back. */
-function doubts(backups: readonly ListedBackup[], newest: ListedBackup): string[] {
-  const { backup_id, collection, document_count } = newest.manifest;
-  const ofCollection = backups.filter(({ manifest }) => manifest.collection === collection);
-  const passedOver = ofCollection
-    .slice(0, ofCollection.indexOf(newest))
-    .map(({ manifest }) => manifest.backup_id);
-  const fuller = ofCollection.find(({ manifest, good }) => good && manifest.document_count > 0)?.manifest;
-  return [
-    ...(passedOver.length > 0
-      ? [`${backup_id} is not the newest: ${passedOver.join(', ')} is incomplete`]
-      : []),
-    ...(document_count === 0 && fuller !== undefined
-      ? [
-          `${backup_id} is empty; ${fuller.backup_id} has ${fuller.document_count} documents: restore it by its id if they are wanted`,
-        ]
-      : []),
-  ];
-}
-
-function noBackup(what: string, store: string): BackupError {
-  return new BackupError('BACKUP_MISSING', `there is no good backup of ${what} in ${store}`, {
-    cure: 'Run `zerodb-backup list` to see what there is.',
-  });
+/** A report for people. */
+export function show(invocation: Invocation, report: RestoreReport): void {
+  invocation.output.say(restoreReportLines(report, invocation.output));
+  if (invocation.output.quiet) complainAbout(invocation, report.errors);
 }
 
 function complainAbout({ output }: Invocation, errors: readonly ReportedError[]): void {

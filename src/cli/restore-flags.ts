@@ -5,5 +5,12 @@ export interface RestoreFlags {
   readonly all?: boolean;
   readonly collections?: readonly string[];
   readonly latest?: boolean;
+  readonly merge?: boolean;
+  readonly exact?: boolean;
+  readonly ids?: readonly string[];
+  readonly plan?: string;
+  readonly apply?: string;
+  readonly allowPartial?: boolean;
+  readonly withoutUndo?: boolean;
   readonly yes?: boolean;
 }

@@ -42,6 +42,9 @@ const restoreRecordSchema = z.looseObject({
   undoes: z.string().nullable(),
   /** The interrupted restore that this one goes on with. */
   continues: z.string().nullable(),
+  /** Logical ids that it was limited to; null: all. */
+  ids: z.array(z.string()).nullable(),
+  allow_partial: z.boolean(),
   created_at: z.string(),
   tool_version: z.string(),
   /** One document for each that is written or deleted. */

@@ -1,9 +1,11 @@
-import { combinedExit } from '../kernel/errors.ts';
+import { BackupError, combinedExit } from '../kernel/errors.ts';
 import type { OperationContext } from '../kernel/events.ts';
+import type { Manifest } from '../model/manifest.ts';
 import { exitOf, type RestoreMode, type RestoreReport } from '../model/report.ts';
 import { openScratch, type Repository } from '../repository.ts';
 import type { Target } from '../sources/target.ts';
 import { Actions } from './restore/actions.ts';
+import { keyToInsert } from './restore/apply.ts';
 import { NO_COUNTS, writtenReport } from './restore/counts.ts';
 import { RestoreDecisions } from './restore/decisions.ts';
 import { EndangeredDocuments } from './restore/endangered.ts';
@@ -17,10 +19,11 @@ import {
   unreadTarget,
 } from './restore/findings.ts';
 import { matchDocuments } from './restore/match.ts';
+import type { Material } from './restore/material.ts';
 import { type Merged, mergeDocuments } from './restore/merge.ts';
 import { Plan, type RestorePlan } from './restore/plan.ts';
 import { indexWarning, proveBackup, readGuarded } from './restore/prove.ts';
-import { readTarget, type TargetReading } from './restore/reading.ts';
+import { readDocuments, readTarget, type TargetReading } from './restore/reading.ts';
 import { interruptedRestore, keepRecord, keepReport } from './restore/record.ts';
 import { writeInRounds } from './restore/rounds.ts';
 import { proveArchive } from './verified-reading.ts';
@@ -33,6 +36,12 @@ export interface RestoreRequest {
   readonly toCollection?: string;
   /** `replace` if left out. */
   readonly mode?: Exclude<RestoreMode, 'undo'>;
+  /** Only the documents with these logical ids. */
+  readonly ids?: readonly string[];
+  /** What is good of a damaged backup; the rest is listed. */
+  readonly allowPartial?: boolean;
+  /** The interrupted restore that this one goes on with. */
+  readonly continues?: string;
 }
 
 export interface ApplyOptions extends OperationContext {
@@ -82,7 +91,7 @@ export async function planRestore(
   const manifest = await readGuarded(repository, request.backupId, context.signal);
   const mode = request.mode ?? 'replace';
   const exact = mode === 'exact';
-  if (exact && manifest.status !== 'completed') throw incompleteBackup(manifest);
+  assertSound(request, manifest);
   const name = request.toCollection ?? manifest.collection;
   const collection = target.openTarget(name);
   const { serverGivenKeys } = collection.traits;
@@ -90,7 +99,14 @@ export async function planRestore(
 
   await using opened = new AsyncDisposableStack();
   const endangered = new EndangeredDocuments(exact);
-  const proved = await proveBackup(repository, manifest, { ...context, serverGivenKeys, endangered });
+  const { ids, allowPartial = false } = request;
+  const proved = await proveBackup(repository, manifest, {
+    ...context,
+    serverGivenKeys,
+    endangered,
+    allowPartial,
+    ...(ids !== undefined && { ids }),
+  });
   opened.defer(() => proved.close());
   const reading: TargetReading = {
     platform,
@@ -103,7 +119,10 @@ export async function planRestore(
     signal: context.signal,
     endangered,
   };
-  const state = await readTarget(reading);
+  const state =
+    ids !== undefined && !serverGivenKeys && ids.length <= KEYED_IDS_MAX
+      ? await readDocuments(reading, await keysOf(proved.material))
+      : await readTarget(reading);
   opened.defer(() => state.close());
   if (!state.complete && serverGivenKeys) throw unreadTarget(name);
   const actions = new Actions(proved.scratch);
@@ -122,7 +141,7 @@ export async function planRestore(
     ...proved.warnings,
     ...planWarnings(manifest, state, name, serverGivenKeys ? counts.created : 0),
   ];
-  const errors = [...incompleteness(manifest), ...unmatched(counts, name)];
+  const errors = [...incompleteness(manifest), ...proved.errors, ...unmatched(counts, name)];
   const parts = {
     repository,
     origin: {
@@ -132,7 +151,9 @@ export async function planRestore(
       targetCollection: name,
       target: target.identity,
       undoes: null,
-      continues: null,
+      continues: request.continues ?? null,
+      ids: ids ?? null,
+      allowPartial,
     },
     tableDefinition: manifest.table_definition,
     reading,
@@ -151,6 +172,44 @@ export async function planRestore(
     },
   };
   return new Plan(parts, opened.move());
+}
+
+/** More documents are sooner found by reading the whole collection. */
+const KEYED_IDS_MAX = 1000;
+
+/** The keys that these documents have on a server that keeps keys. */
+async function keysOf(material: Material): Promise<Uint8Array[]> {
+  const { shape } = material;
+  const keys: Uint8Array[] = [];
+  for await (const batch of material.batches()) {
+    for (let index = 0; index < batch.spans.count; index++) {
+      const key = keyToInsert(batch, index, shape);
+      if (key !== null) keys.push(Buffer.from(key));
+    }
+  }
+  return keys;
+}
+
+/** What is asked for must be able to be done. */
+function assertSound({ mode, ids, allowPartial }: RestoreRequest, manifest: Manifest): void {
+  const refuse = (why: string, cure: string): never => {
+    throw new BackupError('RESTORE_REFUSED', why, {
+      operation: 'restore',
+      object: manifest.backup_id,
+      kept: 'Nothing was written.',
+      cure,
+    });
+  };
+  if (mode === 'exact' && ids !== undefined)
+    refuse('an exact restore of chosen documents would delete all others', 'Leave out --exact or --ids.');
+  if (mode === 'exact' && allowPartial === true)
+    refuse(
+      'an exact restore of a damaged backup would delete what it has lost',
+      'Leave out --exact or --allow-partial.',
+    );
+  if (ids !== undefined && allowPartial === true)
+    refuse('chosen documents and what is good of a damaged backup', 'Give one of --ids and --allow-partial.');
+  if (mode === 'exact' && manifest.status !== 'completed') throw incompleteBackup(manifest);
 }
 
 /**
@@ -173,7 +232,7 @@ export async function applyRestore(plan: RestorePlan, options: ApplyOptions = {}
   const onEvent = options.onEvent ?? (() => {});
   const compared: TargetReading = { ...reading, phase: 'compare', onEvent, signal };
   try {
-    const written = await writeInRounds({ material, reading: compared }, actions, state.live);
+    const written = await writeInRounds({ material, reading: compared }, actions, state);
     const spent = Math.round(clock.monotonic() - begun);
     const report = writtenReport(plan.report, restoreId, written, spent);
     return restoreId === null ? report : await withReportKept(repository, restoreId, report);

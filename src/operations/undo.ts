@@ -31,6 +31,7 @@ export async function planUndo(
   target: Target,
   restoreId: string,
   context: OperationContext = {},
+  continues: string | null = null,
 ): Promise<RestorePlan> {
   const { platform } = repository;
   const { signal } = context;
@@ -86,7 +87,9 @@ export async function planUndo(
       targetCollection: name,
       target: target.identity,
       undoes: restoreId,
-      continues: null,
+      continues,
+      ids: null,
+      allowPartial: false,
     },
     tableDefinition: null,
     reading,

@@ -209,11 +209,6 @@ const CASES: Readonly<Record<string, Case>> = {
     code: 2,
     says: ['backup --incremental is not in this version yet'],
   },
-  'a merge': {
-    argv: ['--restore', 'users_full_20250109_143000', '--merge'],
-    code: 2,
-    says: ['not in this version yet'],
-  },
   'a cleanup': { argv: ['--cleanup', '--days', '30'], code: 2, says: ['cleanup is not in this version yet'] },
   'a drill': {
     argv: ['drill', '--collections', 'users'],

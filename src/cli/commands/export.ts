@@ -2,11 +2,10 @@ import { type Command, Option } from 'commander';
 import { file } from '../../config/kinds.ts';
 import { absolutePath } from '../../config/places.ts';
 import { BackupError } from '../../kernel/errors.ts';
-import type { FileWriter } from '../../kernel/files.ts';
-import type { Platform } from '../../kernel/platform.ts';
 import { backupIdArgument } from '../backup-id-argument.ts';
 import { addFlag } from '../flags.ts';
 import type { Invocation, Run } from '../invocation.ts';
+import { toNewFile } from '../new-file.ts';
 import { plural } from '../output/quantities.ts';
 import { summaryOf } from '../output/summary.ts';
 
@@ -50,38 +49,7 @@ async function exportTo(invocation: Invocation, backupId: string, flags: ExportF
   if (flags.output === undefined)
     return summaryOf(await export_((bytes) => output.data(bytes, context.signal)));
   const path = absolutePath(platform.host, flags.output);
-  const report = await toNewFile(platform, path, export_);
+  const report = await toNewFile(platform, path, '--output', export_);
   output.say([`${plural(report.document_count, 'document')} written to ${path}`]);
   return summaryOf(report);
-}
-
-/** The file is there whole or, after a failure, not at all. */
-async function toNewFile<Result>(
-  { files }: Platform,
-  path: string,
-  work: (write: (bytes: Uint8Array) => Promise<void>) => Promise<Result>,
-): Promise<Result> {
-  let writer: FileWriter;
-  try {
-    writer = await files.create(path, 0o600);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new BackupError(
-      'USAGE_INVALID',
-      code === 'EEXIST' ? `${path} already exists` : `${path} cannot be written: ${code ?? String(cause)}`,
-      { object: path, kept: 'Nothing was written.', cure: 'Choose another file for --output.', cause },
-    );
-  }
-  try {
-    try {
-      const result = await work((bytes) => writer.write(bytes));
-      await writer.sync();
-      return result;
-    } finally {
-      await writer.close();
-    }
-  } catch (thrown) {
-    await files.remove(path);
-    throw thrown;
-  }
 }

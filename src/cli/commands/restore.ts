@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { list, onOff, text } from '../../config/kinds.ts';
+import { file, list, onOff, text } from '../../config/kinds.ts';
 import { BackupError } from '../../kernel/errors.ts';
 import { backupIdArgument } from '../backup-id-argument.ts';
 import { addFlag, addFlagsOf } from '../flags.ts';
@@ -26,17 +26,16 @@ export function defineRestore(program: Command, run: Run): void {
     onOff,
     'with --all or --collections: the newest good backup of each, as always',
   );
+  addFlag(command, '--merge', onOff, "put the backup's members into the documents, keep their other members");
+  addFlag(command, '--exact', onOff, 'also delete what the backup does not hold');
+  addFlag(command, '--ids', list('a,b'), 'only the documents with these ids');
+  addFlag(command, '--plan', file, 'save the plan to this new file and write nothing');
+  addFlag(command, '--apply', file, 'carry out just the plan that was saved in this file');
+  addFlag(command, '--allow-partial', onOff, 'restore what is good of a damaged backup');
+  addFlag(command, '--without-undo', onOff, 'keep nothing of what is written over');
   addFlag(command, '--yes', onOff, 'do not ask');
   addFlagsOf(command);
-  defineLaterFlags(command, [
-    '--merge',
-    '--exact',
-    '--ids <a,b>',
-    '--plan <file>',
-    '--apply <file>',
-    '--at <time>',
-    '--allow-partial',
-  ]);
+  defineLaterFlags(command, ['--at <time>']);
   command.action((id: string | undefined, _options, self: Command) => {
     const flags = self.optsWithGlobals<RestoreFlags & Record<string, unknown>>();
     return run('restore', flags, async (invocation) => {
@@ -53,6 +52,8 @@ function refuseContradictions(
   { session, ask }: Invocation,
 ): void {
   const several = flags.all === true || flags.collections !== undefined;
+  refuseModes(id, several, flags);
+  if (flags.apply !== undefined) return;
   if (id === undefined && !several) {
     throw usage(
       flags.latest === true ? '--latest does not say which collections' : 'no backup id was given',
@@ -68,13 +69,41 @@ function refuseContradictions(
   if (several && flags.to !== undefined) {
     throw usage('--to takes one backup', 'Restore the collections one by one to rename them.');
   }
-  const writes = flags.validateOnly !== true && flags.dryRun !== true;
-  if (writes && session.hasTargetOfItsOwn && flags.yes !== true && ask === null) {
-    throw new BackupError('RESTORE_REFUSED', 'a restore into another server was not confirmed', {
-      kept: 'Nothing was written.',
-      cure: 'Add --yes once --dry-run shows what you want.',
-    });
-  }
+  refuseUnconfirmed(flags, session, ask);
+}
+
+/** Without anybody to ask, what may go wrong badly must be confirmed beforehand. */
+function refuseUnconfirmed(
+  flags: RestoreFlags,
+  session: Invocation['session'],
+  ask: Invocation['ask'],
+): void {
+  const writes = flags.validateOnly !== true && flags.dryRun !== true && flags.plan === undefined;
+  if (!writes || flags.yes === true || ask !== null) return;
+  const what = session.hasTargetOfItsOwn
+    ? 'a restore into another server'
+    : flags.exact === true
+      ? 'a restore that deletes what the backup does not hold'
+      : null;
+  if (what === null) return;
+  throw new BackupError('RESTORE_REFUSED', `${what} was not confirmed`, {
+    kept: 'Nothing was written.',
+    cure: 'Add --yes once --dry-run shows what you want.',
+  });
+}
+
+function refuseModes(id: string | undefined, several: boolean, flags: RestoreFlags): void {
+  if (flags.merge === true && flags.exact === true)
+    throw usage('--merge does not go with --exact', 'Give one or the other.');
+  if (flags.ids?.length === 0) throw usage('--ids is empty', 'Name the documents: --ids a,b.');
+  const alone = (['ids', 'plan', 'apply'] as const).find((name) => flags[name] !== undefined && several);
+  if (alone !== undefined) throw usage(`--${alone} takes one backup`, 'Restore the collections one by one.');
+  if (flags.apply === undefined) return;
+  const own = (
+    ['merge', 'exact', 'ids', 'to', 'plan', 'allowPartial', 'dryRun', 'validateOnly'] as const
+  ).find((name) => flags[name] !== undefined);
+  if (id !== undefined || own !== undefined)
+    throw usage('--apply takes everything from the saved plan', 'Leave out the backup id and other options.');
 }
 
 function usage(message: string, cure: string): BackupError {

@@ -7,14 +7,20 @@ import { formatCount, formatSeconds, formatTime } from './quantities.ts';
 
 export function restoreHeader(
   backupIds: readonly string[],
-  mode: { readonly validateOnly: boolean; readonly dryRun: boolean },
+  flags: {
+    readonly validateOnly?: boolean;
+    readonly dryRun?: boolean;
+    readonly merge?: boolean;
+    readonly exact?: boolean;
+  },
 ): string[] {
+  const yes = (flag: boolean | undefined): string => (flag === true ? 'Yes' : 'No');
   return [
     ...banner('ZeroDB RESTORE'),
     ...backupIds.map((id) => `Backup ID: ${id}`),
-    'Merge Mode: No (replace)',
-    `Validate Only: ${mode.validateOnly ? 'Yes' : 'No'}`,
-    `Dry Run: ${mode.dryRun ? 'Yes' : 'No'}`,
+    `Merge Mode: ${flags.merge === true ? 'Yes' : flags.exact === true ? 'No (exact)' : 'No (replace)'}`,
+    `Validate Only: ${yes(flags.validateOnly)}`,
+    `Dry Run: ${yes(flags.dryRun)}`,
   ];
 }
 
@@ -25,10 +31,14 @@ export function planLines(report: RestoreReport): string[] {
     count === 0 ? [] : [`  ${formatCount(count).padStart(9)}  ${text}`];
   return [
     '',
-    `Plan for ${destination(report)}, ${formatCount(document_count)} documents in the backup:`,
+    report.mode === 'undo'
+      ? `Plan for ${destination(report)}, ${formatCount(document_count)} documents that the restore changed:`
+      : `Plan for ${destination(report)}, ${formatCount(document_count)} documents in the backup:`,
     ...line(counts.created, 'to create'),
     ...line(counts.replaced, 'to replace'),
-    ...line(counts.same, 'already the same'),
+    ...line(counts.deleted, 'to delete'),
+    ...line(counts.same, report.mode === 'undo' ? 'as they were already' : 'already the same'),
+    ...line(counts.changed, 'written by others since: left alone'),
     ...line(counts.extra, 'only there: left alone'),
     ...line(counts.ambiguous, 'match more than one document: left alone'),
     ...line(counts.unaddressable, 'cannot be addressed there: left alone'),
@@ -38,9 +48,13 @@ export function planLines(report: RestoreReport): string[] {
 
 /** The one line that a person is asked to agree to. */
 export function planQuestion(reports: readonly RestoreReport[]): string {
-  const sum = (name: 'created' | 'replaced'): number =>
+  const sum = (name: 'created' | 'replaced' | 'deleted'): number =>
     reports.reduce((total, { counts }) => total + counts[name], 0);
-  const what = `Create ${formatCount(sum('created'))} and replace ${formatCount(sum('replaced'))} documents`;
+  const [created, replaced, deleted] = [sum('created'), sum('replaced'), sum('deleted')].map(formatCount);
+  const what =
+    sum('deleted') > 0
+      ? `Create ${created}, replace ${replaced} and DELETE ${deleted} documents`
+      : `Create ${created} and replace ${replaced} documents`;
   const where =
     reports.length === 1
       ? destination(reports[0]!)
@@ -69,7 +83,9 @@ export function restoreReportLines(report: RestoreReport, output: Output): strin
           `${past}Created: ${formatCount(counts.created)}`,
           `${past}Replaced: ${formatCount(counts.replaced)}`,
           ...count('Of These Deleted And Inserted', counts.recreated),
+          ...count(`${past}Deleted`, counts.deleted),
           `Already The Same: ${formatCount(counts.same)}`,
+          ...count('Written By Others Since, Left Alone', counts.changed),
           `Only In The Target, Left Alone: ${formatCount(counts.extra)}`,
           ...count('Ambiguous, Left Alone', counts.ambiguous),
           ...count('Unaddressable, Left Alone', counts.unaddressable),
@@ -77,6 +93,9 @@ export function restoreReportLines(report: RestoreReport, output: Output): strin
           ...count('Different After The Restore', counts.different),
         ]),
     ...(read_back === null ? [] : [readBackLine(read_back)]),
+    ...(report.restore_id === undefined
+      ? []
+      : [`Restore ID: ${report.restore_id} (undo ${report.restore_id} takes it back)`]),
     `Duration: ${formatSeconds(report.duration_ms)}`,
     ...report.warnings.map(({ message }) => `Note: ${printable(message)}`),
     `Errors: ${report.errors.length}`,
@@ -94,7 +113,8 @@ function conclusion({ stage, counts, document_count }: RestoreReport): string {
     return 'The backup is whole: every byte and every document was read and compared.';
   if (stage === 'planned') return 'Dry run: everything was read, nothing was written.';
   if (document_count === 0) return 'The backup is empty: it was made of a collection that held nothing.';
-  if (counts.created + counts.replaced === 0) return 'Nothing had to be written: the target holds it all.';
+  if (counts.created + counts.replaced + counts.deleted === 0)
+    return 'Nothing had to be written: the target holds it all.';
   return 'Restored, read back and compared.';
 }
 

@@ -78,6 +78,26 @@ export function spliceMembers(live: Uint8Array, patch: Uint8Array): Uint8Array |
   return Buffer.concat([...parts, live.subarray(closing)]);
 }
 
+/** Names of the members that one text has otherwise than the other, byte for byte; null if either is not an object. */
+export function changedMembers(before: Uint8Array, after: Uint8Array): string[] | null {
+  try {
+    const [there, given] = [membersOf(before), membersOf(after)];
+    if (there === null || given === null) return null;
+    const [olds, news] = [byName(before, there), byName(after, given)];
+    const differs = (name: string): boolean => {
+      const [old, young] = [olds.get(name), news.get(name)];
+      if (old === undefined || young === undefined) return true;
+      const text = before.subarray(old.valueStart, old.valueEnd);
+      return Buffer.compare(text, after.subarray(young.valueStart, young.valueEnd)) !== 0;
+    };
+    const names = [...new Set([...olds.keys(), ...news.keys()])].filter(differs);
+    return names.map((name) => Buffer.from(name, 'latin1').toString('utf8'));
+  } catch (thrown) {
+    if (thrown instanceof JsonMalformed) return null;
+    throw thrown;
+  }
+}
+
 /** Members by their decoded names (latin1), of repeated ones the last. */
 function byName(json: Uint8Array, members: readonly MemberPlace[]): Map<string, MemberPlace> {
   const named = new Map<string, MemberPlace>();

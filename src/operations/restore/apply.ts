@@ -40,6 +40,8 @@ export interface ApplyTask {
   readonly live: LiveDocuments;
   readonly collection: TargetCollection;
   readonly pages: CollectionPages;
+  /** Receives the key (JSON text) of each document that is written or deleted; left out: nobody asks. */
+  readonly onKey?: (key: Uint8Array) => void;
   readonly onEvent: OnEvent;
   readonly signal: AbortSignal | undefined;
 }
@@ -136,6 +138,7 @@ async function writeDocument(
   const verb = action[ACTION.verb];
   if (verb === VERB.create || verb === VERB.createAlone) {
     const ownKey = keyToInsert(batch, index, shape);
+    if (ownKey !== null) task.onKey?.(Buffer.from(ownKey));
     const { kind } = await collection.insert(ownKey, text, signal);
     if (kind !== 'exists') return kind === 'done' ? FATE.created : FATE.insertInDoubt;
     if (verb === VERB.createAlone) return FATE.taken;
@@ -145,6 +148,7 @@ async function writeDocument(
     return await replaceAt(task, ownKey, text, FATE.replaced);
   }
   const address = await task.live.readKey(action, ACTION.place);
+  task.onKey?.(address!);
   if (verb === VERB.recreate) return await recreate(task, address!, text);
   return await replaceAt(
     task,

@@ -1,12 +1,15 @@
 import { DocumentHasher } from '../../archive/document-hashes.ts';
+import { lineBatch } from '../../archive/document-lines.ts';
 import { BackupError } from '../../kernel/errors.ts';
 import { DocumentScanner } from '../../kernel/json/document-scanner.ts';
 import { MemberNames } from '../../kernel/json/member-names.ts';
-import { scanKeyText } from '../../model/shape.ts';
+import { changedMembers } from '../../kernel/json/members.ts';
+import { payload, scanKeyText } from '../../model/shape.ts';
 import { ACTION, DELETION } from './actions.ts';
 import { keyToInsert } from './apply.ts';
 import { type DocumentOfAction, documentsOfActions } from './documents-of-actions.ts';
 import type { PlanParts } from './plan.ts';
+import { liveDocument } from './pre-images.ts';
 import { BY_CONTENT, HASH_BYTES, identityOf, RecordCursor } from './records.ts';
 import { valueHash } from './values.ts';
 
@@ -17,6 +20,7 @@ import { valueHash } from './values.ts';
  * - `do`: `create`, `replace` or `delete`
  * - `at`: its key in the target, where that is another; `null` if the server will choose one
  * - `before`, `after`: hashes of the payload that is there, and that will be: the first 128 bits of SHA-256 in hex
+ * - `fields`: of what is replaced, the members that will be another, new or gone; left out where either is no object
  * - `identity`, `by_content`: for targets that choose keys, what the document is known by there
  */
 export interface Change {
@@ -27,6 +31,7 @@ export interface Change {
   /** Latin1. */
   readonly before: string | null;
   readonly after: string | null;
+  readonly fields: readonly string[] | null;
   readonly identity: string | null;
   readonly byContent: boolean;
 }
@@ -37,7 +42,7 @@ export async function* changesOf(parts: PlanParts, signal?: AbortSignal): AsyncG
   const { codec } = reading.platform;
   const hasher = new DocumentHasher(codec, material.shape);
   for await (const document of documentsOfActions(codec, material, actions.writes, signal))
-    yield changeText(await changeOfWrite(parts, hasher, document));
+    yield changeText(await changeOfWrite(parts, hasher, document, signal));
   for (
     const cursor = await RecordCursor.open(actions.deletions);
     cursor.current !== null;
@@ -52,6 +57,7 @@ export async function* changesOf(parts: PlanParts, signal?: AbortSignal): AsyncG
       at: key,
       before,
       after: null,
+      fields: null,
       identity: null,
       byContent: false,
     });
@@ -62,12 +68,15 @@ async function changeOfWrite(
   { material, state, reading }: PlanParts,
   hasher: DocumentHasher,
   { batch, index, action }: DocumentOfAction,
+  signal: AbortSignal | undefined,
 ): Promise<Change> {
   const { codec } = reading.platform;
   const { serverGivenKeys } = reading.collection.traits;
   const { shape } = material;
   const hashes = hasher.read(batch, index);
   const live = await state.live.readKey(action, ACTION.place);
+  const before =
+    live === null ? null : await liveDocument({ ...reading, signal }, state, action, ACTION.place);
   const { identity, byContent } = identityOf(hashes, !serverGivenKeys, () =>
     valueHash(codec, batch, index, shape),
   );
@@ -77,6 +86,10 @@ async function changeOfWrite(
     at: live ?? (serverGivenKeys ? null : keyToInsert(batch, index, shape)),
     before: live === null ? null : action.toString('latin1', ACTION.before, ACTION.width),
     after: hashes.payloadHash.slice(0, HASH_BYTES),
+    fields:
+      before === null
+        ? null
+        : changedMembers(payload(lineBatch(before), 0, state.shape), payload(batch, index, shape)),
     identity: serverGivenKeys ? identity.toString('latin1') : null,
     byContent,
   };
@@ -89,6 +102,7 @@ function changeText(change: Change): Uint8Array {
     ['at', sameText(change.id, change.at) ? undefined : change.at],
     ['before', change.before === null ? undefined : hexText(change.before)],
     ['after', change.after === null ? undefined : hexText(change.after)],
+    ['fields', change.fields === null ? undefined : JSON.stringify(change.fields)],
     ['identity', change.identity === null ? undefined : hexText(change.identity)],
     ['by_content', change.byContent ? 'true' : undefined],
   ];
@@ -138,6 +152,7 @@ export function parseChange(text: Uint8Array): Change {
     at: at === null ? id : at.equals(NULL) ? null : at,
     before: hash('before'),
     after: hash('after'),
+    fields: null,
     identity: hash('identity'),
     byContent: value('by_content') !== null,
   };

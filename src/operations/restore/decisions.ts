@@ -80,7 +80,7 @@ export class RestoreDecisions implements Decisions {
   }
 }
 
-export function blockOf(ours: Side): number {
+function blockOf(ours: Side): number {
   return ours.place.readUInt32BE(0);
 }
 

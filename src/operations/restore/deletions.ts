@@ -36,6 +36,7 @@ export async function applyDeletions(task: ApplyTask): Promise<readonly Reported
     for (const cursor = await RecordCursor.open(deletions); cursor.current !== null; await cursor.advance()) {
       const key = await task.live.readKey(cursor.current, DELETION.place);
       if (!(await queue.room())) break;
+      task.onKey?.(key!);
       queue.begin(() => deleteOne(key!));
     }
   } catch (thrown) {

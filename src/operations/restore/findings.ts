@@ -1,5 +1,5 @@
 import { BackupError } from '../../kernel/errors.ts';
-import { truncated } from '../../kernel/printable.ts';
+import { printable, truncated } from '../../kernel/printable.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { type ReportedError, type ReportedWarning, reportError } from '../../model/report.ts';
 import type { Target } from '../../sources/target.ts';
@@ -125,6 +125,40 @@ export function unmatched(
     errors.push(reportError(error));
   }
   return errors;
+}
+
+const IDS_LISTED_MAX = 20;
+
+/** Ids that were asked for and that the backup does not hold. */
+export function idsMissing(manifest: Manifest, ids: readonly string[]): ReportedError[] {
+  if (ids.length === 0) return [];
+  const listed = ids.slice(0, IDS_LISTED_MAX).map((id) => printable(truncated(id, 100)));
+  const more = ids.length > listed.length ? ` and ${ids.length - listed.length} more` : '';
+  const error = new BackupError(
+    'RESTORE_PARTIAL',
+    `${manifest.backup_id} holds no document with id ${listed.join(', ')}${more}`,
+    {
+      object: manifest.backup_id,
+      kept: 'The other documents asked for are there.',
+      cure: 'Look for them in an older backup: `export` shows what one holds.',
+    },
+  );
+  return [reportError(error)];
+}
+
+/** What a restore of the good part of a damaged backup has to do without. */
+export function partLost(manifest: Manifest, loss: string | null): ReportedError[] {
+  if (loss === null) return [];
+  const error = new BackupError(
+    'ARCHIVE_DAMAGED',
+    `of ${manifest.backup_id}, which is damaged, ${loss} cannot be restored`,
+    {
+      object: manifest.backup_id,
+      kept: 'Everything that is proved to be good is restored.',
+      cure: 'Bring the missing documents from another backup of this collection: `list` shows them.',
+    },
+  );
+  return [reportError(error)];
 }
 
 /** What an undo leaves alone. */

@@ -34,7 +34,7 @@ export async function readRestoreRecord(
 }
 
 /** Ids of the restores that can be undone, newest first. */
-export async function listRestores(repository: Repository, signal?: AbortSignal): Promise<string[]> {
+async function listRestores(repository: Repository, signal?: AbortSignal): Promise<string[]> {
   const ids: string[] = [];
   for await (const { key } of repository.store.list(RESTORE_PREFIX, signal)) {
     const id = restoreIdOfKey(key);

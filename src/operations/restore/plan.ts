@@ -1,15 +1,32 @@
-import type { RestoreReport } from '../../model/report.ts';
+import type { RestoreMode, RestoreReport } from '../../model/report.ts';
 import type { Repository } from '../../repository.ts';
+import type { SourceIdentity } from '../../sources/source.ts';
 import type { Actions } from './actions.ts';
 import type { Material } from './material.ts';
 import type { TargetReading, TargetState } from './reading.ts';
-import type { RestoreOrigin } from './record.ts';
 
 /** A restore or an undo that has been thought through and not begun: what it will do, and what it needs for it. */
 export interface RestorePlan {
   readonly report: RestoreReport;
   /** Forgets the plan. Must be called, whether it was applied or not. */
   close(): Promise<void>;
+}
+
+/** What a restore is, whatever it finds. */
+export interface RestoreOrigin {
+  readonly backupId: string;
+  readonly mode: RestoreMode;
+  readonly collection: string;
+  readonly targetCollection: string;
+  readonly target: SourceIdentity;
+  /** The restore that is taken back. */
+  readonly undoes: string | null;
+  /** The interrupted restore that is gone on with. */
+  readonly continues: string | null;
+  /** Logical ids that it was limited to. */
+  readonly ids: readonly string[] | null;
+  /** Whether it makes do with what is good of a damaged backup. */
+  readonly allowPartial: boolean;
 }
 
 export interface PlanParts {

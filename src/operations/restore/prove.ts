@@ -3,12 +3,16 @@ import { readManifest } from '../../catalog/catalog.ts';
 import { BackupError } from '../../kernel/errors.ts';
 import type { OnEvent } from '../../kernel/events.ts';
 import type { Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
+import type { DocumentShape } from '../../model/document.ts';
 import type { Manifest } from '../../model/manifest.ts';
-import type { ReportedWarning } from '../../model/report.ts';
+import type { ReportedError, ReportedWarning } from '../../model/report.ts';
 import { hasEmptyKey } from '../../model/shape.ts';
 import { openScratch, type Repository, readMarker } from '../../repository.ts';
-import { type ArchiveFacts, proveArchive, readArchive } from '../verified-reading.ts';
+import { lossInWords, readPartially } from '../partial-reading.ts';
+import { readSelected } from '../selected-reading.ts';
+import { type ArchiveFacts, type OnDocument, proveArchive, readArchive } from '../verified-reading.ts';
 import type { EndangeredDocuments } from './endangered.ts';
+import { idsMissing, partLost } from './findings.ts';
 import type { Material } from './material.ts';
 import { DocumentRecords } from './records.ts';
 import { valueHash } from './values.ts';
@@ -16,6 +20,8 @@ import { valueHash } from './values.ts';
 export interface ProvedBackup {
   readonly scratch: Scratch;
   readonly material: Material;
+  /** What cannot be restored, though it was asked for. */
+  readonly errors: readonly ReportedError[];
   readonly warnings: readonly ReportedWarning[];
   close(): Promise<void>;
 }
@@ -28,31 +34,104 @@ export interface ProofOptions {
   readonly serverGivenKeys: boolean;
   /** Is told of each document. */
   readonly endangered?: EndangeredDocuments;
+  /** Only the documents with these logical ids; all if left out. */
+  readonly ids?: readonly string[];
+  /** What is good of a damaged backup. */
+  readonly allowPartial?: boolean;
 }
 
-/** Reads and proves the archive and notes a record of each document. */
+/** Reads and proves the archive, or the part of it that was asked for, and notes a record of each document. */
 export async function proveBackup(
   repository: Repository,
   manifest: Manifest,
   options: ProofOptions,
 ): Promise<ProvedBackup> {
   const scratch = await openScratch(repository);
-  const records = await documentRecords(repository, scratch, manifest, options);
+  const records = new DocumentRecords(scratch, !options.serverGivenKeys);
+  const noteDocument = recorder(repository, manifest.document_shape, records, options.endangered);
   try {
+    const read = options.allowPartial
+      ? await readGood(repository, manifest, options, noteDocument)
+      : options.ids !== undefined
+        ? await readChosen(repository, scratch, manifest, options.ids, options, noteDocument)
+        : await readAll(repository, scratch, manifest, options, noteDocument);
     return {
+      ...read,
       scratch,
-      material: {
-        shape: manifest.document_shape,
-        records,
-        batches: (signal) => readArchive(repository, manifest, signal).batches,
-      },
-      warnings: await indexWarning(repository, manifest, options),
-      close: () => records.close(),
+      material: { shape: manifest.document_shape, records: records.runs, batches: read.batches },
+      close: () => records.runs.close(),
     };
   } catch (thrown) {
-    await records.close();
+    await records.runs.close();
     throw thrown;
   }
+}
+
+type Read = Pick<ProvedBackup, 'errors' | 'warnings'> & Pick<Material, 'batches'>;
+
+async function readAll(
+  repository: Repository,
+  scratch: Scratch,
+  manifest: Manifest,
+  { signal, onEvent = () => {} }: ProofOptions,
+  noteDocument: OnDocument,
+): Promise<Read> {
+  await proveArchive(repository, scratch, manifest, onEvent, signal, noteDocument);
+  const warnings = await indexWarning(repository, manifest, { signal, onEvent });
+  return { errors: [], warnings, batches: (again) => readArchive(repository, manifest, again).batches };
+}
+
+async function readChosen(
+  repository: Repository,
+  scratch: Scratch,
+  manifest: Manifest,
+  ids: readonly string[],
+  { signal, onEvent = () => {} }: ProofOptions,
+  noteDocument: OnDocument,
+): Promise<Read> {
+  const chosen = await readSelected(repository, scratch, manifest, ids, onEvent, signal, noteDocument);
+  const read = {
+    code: 'BYTES_READ',
+    message: `${chosen.bytesRead} bytes of the store were read for ${chosen.documents} documents`,
+    object: manifest.backup_id,
+  };
+  return {
+    errors: idsMissing(manifest, chosen.missing),
+    warnings: [...chosen.warnings, read],
+    batches: (again) => chosen.batches(again),
+  };
+}
+
+async function readGood(
+  repository: Repository,
+  manifest: Manifest,
+  { signal, onEvent = () => {} }: ProofOptions,
+  noteDocument: OnDocument,
+): Promise<Read> {
+  const good = await readPartially(repository, manifest, onEvent, signal, noteDocument);
+  return {
+    errors: partLost(manifest, lossInWords(good)),
+    warnings: good.warnings,
+    batches: (again) => good.batches(again),
+  };
+}
+
+/** Notes a record of each document, its place being the block. */
+function recorder(
+  { platform }: Repository,
+  shape: DocumentShape,
+  records: DocumentRecords,
+  endangered: EndangeredDocuments | undefined,
+): OnDocument {
+  return (batch, index, hashes) => {
+    endangered?.add(hashes);
+    return records.add(
+      hashes,
+      () => valueHash(platform.codec, batch, index, shape),
+      hasEmptyKey(batch, index, shape),
+      (into, at) => into.writeUInt32BE(batch.block, at),
+    );
+  };
 }
 
 /** Proves an archive; resolves with a record (RECORD) of each document, its place being the block. To be closed. */
@@ -62,19 +141,10 @@ export async function documentRecords(
   archive: ArchiveFacts,
   { serverGivenKeys, endangered, signal, onEvent = () => {} }: ProofOptions,
 ): Promise<SortedRuns> {
-  const { codec } = repository.platform;
-  const shape = archive.document_shape;
   const records = new DocumentRecords(scratch, !serverGivenKeys);
   try {
-    await proveArchive(repository, scratch, archive, onEvent, signal, (batch, index, hashes) => {
-      endangered?.add(hashes);
-      return records.add(
-        hashes,
-        () => valueHash(codec, batch, index, shape),
-        hasEmptyKey(batch, index, shape),
-        (into, at) => into.writeUInt32BE(batch.block, at),
-      );
-    });
+    const noteDocument = recorder(repository, archive.document_shape, records, endangered);
+    await proveArchive(repository, scratch, archive, onEvent, signal, noteDocument);
     return records.runs;
   } catch (thrown) {
     await records.runs.close();

@@ -5,7 +5,7 @@ import { type Comparison, compareWritten, DIFFERENT } from './compare.ts';
 import { findUndeleted } from './deletions.ts';
 import type { Material } from './material.ts';
 import { FATE, OUTCOME } from './outcomes.ts';
-import { readTarget, type TargetReading, type TargetState } from './reading.ts';
+import { readDocuments, readTarget, type TargetReading, type TargetState } from './reading.ts';
 import { HASH_BYTES, RecordCursor } from './records.ts';
 import { byMembers, byValue, ContentFacts, type Hashing, IdentityFilter } from './values.ts';
 
@@ -48,7 +48,7 @@ export interface Reader {
 /**
  * Reads the target again and compares what was written; documents with other bytes are compared by value as well.
  *
- * Unless `last`, it says what can be mended: a document that is proved not to be there, of which no insert was
+ * Where `keys` names all documents that were written, only these are read. Unless `last`, it says what can be mended: a document that is proved not to be there, of which no insert was
  * acknowledged, is to be created. One that was replaced and holds its new members and others besides met a server whose
  * update only merges, or another writer: it is to be replaced once more, and if that was done already, to be deleted
  * and inserted, for there is no other way then.
@@ -57,12 +57,13 @@ export async function readBack(
   reader: Reader,
   outcomes: SortedRuns,
   deleted: Actions,
+  keys: readonly Uint8Array[] | null,
   last: boolean,
 ): Promise<ReadBack> {
   const { reading, material } = reader;
   const { scratch } = reading;
   await using opened = new AsyncDisposableStack();
-  const state = await readTarget(reading);
+  const state = keys === null ? await readTarget(reading) : await readDocuments(reading, keys);
   opened.defer(() => state.close());
   const found = await compareWritten(scratch, material.records, outcomes, state.records.runs);
   const { unchanged, changed } = await findUndeleted(scratch, deleted, state);

@@ -4,8 +4,9 @@ import type { OnEvent } from '../../kernel/events.ts';
 import { releaseMemory } from '../../kernel/memory.ts';
 import type { Platform } from '../../kernel/platform.ts';
 import type { Scratch } from '../../kernel/sorted-runs.ts';
+import { runWorkers } from '../../kernel/workers.ts';
 import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
-import { scanKeyText } from '../../model/shape.ts';
+import { detectShape, scanKeyText } from '../../model/shape.ts';
 import { Scan, ScanMustRestart } from '../../sources/scan/scan.ts';
 import type { Target, TargetCollection } from '../../sources/target.ts';
 import type { EndangeredDocuments } from './endangered.ts';
@@ -20,6 +21,8 @@ export interface TargetState {
   /** False if the scan could not prove that it saw every document. */
   readonly complete: boolean;
   readonly documentCount: number;
+  /** False if only chosen documents were read. */
+  readonly whole: boolean;
   readonly shape: DocumentShape;
   readonly records: DocumentRecords;
   readonly live: LiveDocuments;
@@ -58,7 +61,7 @@ export async function readTarget(reading: TargetReading): Promise<TargetState> {
     };
     try {
       const found = await scanInto(reading, withoutKeyset, records, live);
-      return { ...found, documentCount: records.runs.count, records, live, close };
+      return { ...found, whole: true, documentCount: records.runs.count, records, live, close };
     } catch (thrown) {
       await close();
       if (!(thrown instanceof ScanMustRestart) || withoutKeyset) throw thrown;
@@ -66,6 +69,68 @@ export async function readTarget(reading: TargetReading): Promise<TargetState> {
   }
   throw new Error('a scan without keyset asked to be restarted without keyset');
 }
+
+const KEYS_AT_ONCE = 16;
+/** Documents by which the shape of a collection is judged. */
+const SAMPLE = 100;
+
+/**
+ * Reads only the documents with these scan keys (JSON texts), each by a request of its own: for targets that keep keys,
+ * where there are few. The state holds no others, and is complete as far as it goes. Where the server does not serve
+ * documents by their keys the whole collection is read.
+ */
+export async function readDocuments(
+  reading: TargetReading,
+  keys: readonly Uint8Array[],
+): Promise<TargetState> {
+  const { collection, target, scratch, platform, signal } = reading;
+  const records = new DocumentRecords(scratch, !collection.traits.serverGivenKeys);
+  const live = new LiveDocuments(scratch);
+  const close = async (): Promise<void> => {
+    await records.runs.close();
+    await live.close();
+  };
+  try {
+    const pages = target.openCollection(collection.collection);
+    const sample = await pages.page({ limit: Math.min(SAMPLE, pages.traits.limitMax), offset: 0 }, signal);
+    const shape = detectShape(sample, pages.traits.shapes);
+    const hasher = new DocumentHasher(platform.codec, shape);
+    const found: { key: Uint8Array; document: DocumentBatch }[] = [];
+    const left = [...keys];
+    await runWorkers(KEYS_AT_ONCE, async () => {
+      for (let key = left.pop(); key !== undefined; key = left.pop()) {
+        const document = await collection.document(key, signal);
+        if (document !== null) found.push({ key, document });
+      }
+    });
+    for (const { key, document } of found) {
+      const hashes = hasher.read(document, 0);
+      const isKept = reading.endangered?.has(hashes) === true;
+      const writePlace = isKept ? await live.add(key, documentBytes(document, 0)) : await live.add(key);
+      await records.add(hashes, () => valueHash(platform.codec, document, 0, shape), false, writePlace);
+      if (reading.onDocument !== undefined) await reading.onDocument(document, 0, shape, hashes);
+    }
+    await live.seal();
+    return {
+      exists: true,
+      complete: true,
+      whole: false,
+      shape,
+      documentCount: found.length,
+      records,
+      live,
+      close,
+    };
+  } catch (thrown) {
+    await close();
+    const byPages = thrown instanceof BackupError && BY_PAGES_ONLY.includes(thrown.code);
+    if (!byPages) throw thrown;
+    return await readTarget(reading);
+  }
+}
+
+/** What a server answers that knows no collection of this name, or does not serve its documents one by one. */
+const BY_PAGES_ONLY: readonly string[] = ['SOURCE_NOT_FOUND', 'SOURCE_MALFORMED'];
 
 async function scanInto(
   reading: TargetReading,

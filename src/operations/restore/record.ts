@@ -3,30 +3,16 @@ import { BackupError } from '../../kernel/errors.ts';
 import { randomHex } from '../../kernel/random.ts';
 import { compactTime } from '../../model/backup-id.ts';
 import { FORMAT } from '../../model/manifest.ts';
-import type { RestoreMode, RestoreReport } from '../../model/report.ts';
+import type { RestoreReport } from '../../model/report.ts';
 import { encodeRestoreRecord } from '../../model/restore-record.ts';
 import { formatInstant } from '../../model/time.ts';
 import type { Repository } from '../../repository.ts';
-import type { SourceIdentity } from '../../sources/source.ts';
 import { onePiece } from '../../stores/store.ts';
 import { readBackObject } from '../read-back.ts';
 import { changesOf } from './changes.ts';
 import { keepArchive } from './kept-archive.ts';
 import type { PlanParts } from './plan.ts';
 import { preImages } from './pre-images.ts';
-
-/** What a restore is, whatever it finds. */
-export interface RestoreOrigin {
-  readonly backupId: string;
-  readonly mode: RestoreMode;
-  readonly collection: string;
-  readonly targetCollection: string;
-  readonly target: SourceIdentity;
-  /** The restore that is taken back. */
-  readonly undoes: string | null;
-  /** The interrupted restore that is gone on with. */
-  readonly continues: string | null;
-}
 
 /**
  * Keeps in the store, before the first write, what a plan does and what it writes over: with that it can be undone
@@ -66,6 +52,8 @@ export async function keepRecord(parts: PlanParts, signal: AbortSignal | undefin
       target_collection: origin.targetCollection,
       undoes: origin.undoes,
       continues: origin.continues,
+      ids: origin.ids === null ? null : [...origin.ids],
+      allow_partial: origin.allowPartial,
       created_at: formatInstant(now),
       tool_version: host.toolVersion,
       changes,
@@ -83,7 +71,7 @@ export async function keepRecord(parts: PlanParts, signal: AbortSignal | undefin
       operation: 'restore',
       object: thrown.object ?? origin.backupId,
       kept: 'Nothing was written to the target.',
-      cure: `${thrown.cure ?? 'Make the store writable.'} Or restore with --no-undo, which keeps nothing and cannot be taken back.`,
+      cure: `${thrown.cure ?? 'Make the store writable.'} Or restore with --without-undo, which keeps nothing and cannot be taken back.`,
       temporary: thrown.temporary,
       cause: thrown,
     });

@@ -5,6 +5,7 @@ import { applyDeletions } from './deletions.ts';
 import type { LiveDocuments } from './live-documents.ts';
 import { FATE } from './outcomes.ts';
 import { type Reader, readBack } from './read-back.ts';
+import type { TargetState } from './reading.ts';
 
 /** Everything that was written, after all that could be mended was. */
 export interface Written {
@@ -42,9 +43,16 @@ export interface Written {
 
 /** Write; replace or create what that did not bring about; delete and insert; create what was lost on the way. */
 const ROUNDS_MAX = 4;
+/** Documents are read back by their keys where at most one in so many of the target was written, and only so many. */
+const KEYED_SHARE = 20;
+const KEYED_MAX = 20_000;
 
 /** Carries out actions and reads back what became of them, again with what can be mended, until nothing can. */
-export async function writeInRounds(reader: Reader, actions: Actions, live: LiveDocuments): Promise<Written> {
+export async function writeInRounds(
+  reader: Reader,
+  actions: Actions,
+  { live, documentCount, whole }: TargetState,
+): Promise<Written> {
   const written: Written = {
     serverGivenKeys: reader.reading.collection.traits.serverGivenKeys,
     created: 0,
@@ -68,9 +76,13 @@ export async function writeInRounds(reader: Reader, actions: Actions, live: Live
     errors: [],
   };
   await using opened = new AsyncDisposableStack();
+  const byKey =
+    !written.serverGivenKeys &&
+    actions.count <= KEYED_MAX &&
+    (!whole || actions.count * KEYED_SHARE <= documentCount);
   let next = { actions, live };
   for (let round = 1; round <= ROUNDS_MAX && next.actions.count > 0; round++) {
-    const after = await writeOnce(reader, next.actions, next.live, round, written);
+    const after = await writeOnce(reader, next.actions, next.live, round, byKey, written);
     opened.defer(() => after.close());
     next = { actions: after.again, live: after.state.live };
   }
@@ -83,10 +95,12 @@ async function writeOnce(
   actions: Actions,
   live: LiveDocuments,
   round: number,
+  byKey: boolean,
   written: Written,
 ) {
   const { material, reading } = reader;
   const { collection, target, signal } = reading;
+  const keys: Uint8Array[] = [];
   const task: ApplyTask = {
     platform: reading.platform,
     scratch: reading.scratch,
@@ -97,6 +111,7 @@ async function writeOnce(
     live,
     collection,
     pages: target.openCollection(collection.collection),
+    ...(byKey && { onKey: (key: Uint8Array) => void keys.push(key) }),
     onEvent: reading.onEvent,
     signal,
   };
@@ -104,7 +119,7 @@ async function writeOnce(
   const { fates } = applied;
   await using _ = { [Symbol.asyncDispose]: () => applied.outcomes.close() };
   const refusedDeletions = await applyDeletions(task);
-  const after = await readBack(reader, applied.outcomes, actions, round === ROUNDS_MAX);
+  const after = await readBack(reader, applied.outcomes, actions, byKey ? keys : null, round === ROUNDS_MAX);
   // an insert whose answer was lost and that is there now was made
   written.created += fates[FATE.created]! + after.insertsFound;
   written.replaced += fates[FATE.replaced]! + after.replacementsFound;
