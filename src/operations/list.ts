@@ -1,5 +1,6 @@
 import { indexKey, manifestKey } from '../archive/layout.ts';
 import { isGood, matches, readCatalog, readManifest } from '../catalog/catalog.ts';
+import { combinedExit } from '../kernel/errors.ts';
 import type { OperationContext } from '../kernel/events.ts';
 import type { BackupType } from '../model/backup-id.ts';
 import { exitOf, type ListReport, reportError, type ShowReport } from '../model/report.ts';
@@ -11,7 +12,7 @@ export interface ListRequest {
   readonly limit?: number;
 }
 
-/** The backups of a store, newest first. Manifests that cannot be trusted are errors of the report, exit 4. */
+/** The backups of a store, newest first. Manifests that cannot be trusted are errors of the report; damage is said before all else. */
 export async function list(
   repository: Repository,
   request: ListRequest,
@@ -22,9 +23,10 @@ export async function list(
   const catalog = await readCatalog(repository, context.signal);
   const wanted = catalog.backups.filter((manifest) => matches(manifest, request));
   const errors = catalog.damaged.map(({ error }) => reportError(error));
+  const exits = errors.map(exitOf);
   return {
     operation: 'list',
-    exit_code: errors.length === 0 ? 0 : exitOf(errors[0]!),
+    exit_code: exits.includes(4) ? 4 : combinedExit(exits),
     duration_ms: Math.round(clock.monotonic() - begun),
     backups: wanted.slice(0, request.limit).map((manifest) => ({ manifest, good: isGood(manifest) })),
     total_backups: wanted.length,

@@ -1,9 +1,17 @@
 import type { BackupError } from '../../src/kernel/errors.ts';
 import type { FaultKind } from './faults.ts';
 import type { ToolProcess } from './tool-process.ts';
+import type { WorldStore } from './world-store.ts';
 
-/** Where every world keeps its backups. */
-export const STORE = '/srv/store';
+/** One fault that befell a run. */
+export interface Suffered {
+  readonly kind: FaultKind;
+  readonly method: string;
+  /** What the call was about. */
+  readonly place: 'store' | 'state' | 'server' | 'elsewhere';
+  /** What the operating system said. */
+  readonly errno?: string;
+}
 
 /** How one run of the tool ended, and what it met. */
 export interface Attempt<Report> {
@@ -13,11 +21,16 @@ export interface Attempt<Report> {
   readonly error: BackupError | null;
   readonly died: boolean;
   readonly process: ToolProcess;
+  readonly store: WorldStore;
   /** Steps at which it began and ended. */
   readonly from: number;
   readonly to: number;
-  /** Kinds of faults that it suffered. */
-  readonly suffered: ReadonlySet<FaultKind>;
+  /** The same by its own wall clock, in milliseconds since 1970. */
+  readonly began: number;
+  readonly ended: number;
+  readonly suffered: readonly Suffered[];
+  /** Whether no other run of the tool was at work meanwhile. */
+  readonly alone: boolean;
 }
 
 /** A broken promise. */

@@ -37,6 +37,13 @@ export class DamageLedger {
     return this.#undamaged.get(key)?.kind === 'gone';
   }
 
+  /** Whether an object is gone, or longer or shorter than it was. */
+  hasOtherSize(key: string): boolean {
+    const before = this.#undamaged.get(key);
+    if (before === undefined) return false;
+    return this.#disk.file(`${this.#storePath}/${key}`)?.content.length !== before.file.content.length;
+  }
+
   /** Damages one object that is whole so far. */
   inflict(kind: DamageKind, key: string, dice: Dice): void {
     const path = `${this.#storePath}/${key}`;

@@ -64,6 +64,10 @@ export class Disk implements Files {
     return found instanceof SimulatedFile ? found : null;
   }
 
+  isDirectory(path: string): boolean {
+    return this.#find(path) instanceof SimulatedDirectory;
+  }
+
   /** Takes a file away, or puts one in its place, at once and for good. */
   put(path: string, file: SimulatedFile | null): void {
     const { directory, name } = this.#parent(path);

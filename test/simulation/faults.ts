@@ -69,6 +69,7 @@ export const PORT_METHODS: Readonly<Record<string, readonly FaultKind[]>> = {
   'http.GET': HTTP,
   'http.POST': HTTP,
   'http.PUT': HTTP,
+  'http.DELETE': HTTP,
 };
 
 export interface PortCall {
@@ -111,8 +112,37 @@ export class RandomFaults implements Faults {
 }
 
 const CALLS_SPARED_MAX = 12;
-/** Where a disk can lie, there it is aimed at more often. */
-const AIMS = [...Object.keys(PORT_METHODS), 'writer.write', 'writer.write', 'writer.write', 'writer.write'];
+const READING = ['files.stat', 'files.list', 'files.open', 'reader.read', 'reader.close'];
+const SCRATCH = [
+  'files.makeDirectory',
+  'files.openTemporary',
+  'temporary.write',
+  'temporary.read',
+  'temporary.close',
+];
+const WRITING = [
+  'files.create',
+  'files.link',
+  'files.remove',
+  'files.rename',
+  'files.syncDirectory',
+  // where a disk can lie, there it is aimed at more often
+  ...['writer.write', 'writer.write', 'writer.write', 'writer.write'],
+  'writer.sync',
+  'writer.close',
+];
+/** Only restores write to the server, and few of them reach each of these calls. */
+const SENDING = ['http.POST', 'http.POST', ...Array<string>(6).fill('http.PUT')];
+
+/** The methods that faults are aimed at, by what a run of the tool does: those that it calls. */
+export const AIMS = {
+  look: READING,
+  read: [...READING, ...SCRATCH, ...SCRATCH],
+  backup: [...READING, ...SCRATCH, ...WRITING, 'http.GET', 'http.POST'],
+  plan: [...READING, ...SCRATCH, 'http.GET', 'http.POST'],
+  restore: [...SCRATCH, 'reader.read', 'http.GET', ...SENDING],
+  recreate: [...SCRATCH, 'http.GET', ...SENDING, ...Array<string>(12).fill('http.DELETE')],
+} as const;
 
 /**
  * One kind that is on befalls one method of a port, after some calls of it: most faults end a process, and without
@@ -123,8 +153,8 @@ export class AimedFault implements Faults {
   readonly #kind: FaultKind | undefined;
   #spared: number;
 
-  constructor(dice: Dice, rates: ReadonlyMap<FaultKind, number>) {
-    this.#method = dice.pick(AIMS);
+  constructor(dice: Dice, rates: ReadonlyMap<FaultKind, number>, methods: readonly string[]) {
+    this.#method = dice.pick(methods);
     const kinds = PORT_METHODS[this.#method]!.filter((kind) => rates.has(kind));
     this.#kind = kinds[dice.below(kinds.length)];
     this.#spared = dice.below(dice.pick([1, 3, CALLS_SPARED_MAX]));

@@ -40,11 +40,11 @@ export async function live(
     operations.push(name);
     world.scheduler.trace.add(name);
     const before = world.scheduler.steps;
-    const attempts = await world.live(() =>
-      Promise.all(chosen.map((operation) => operation.run(world, world.drawFaults()))),
+    await world.live(() =>
+      Promise.all(chosen.map((operation) => operation.run(world, world.drawFaults(operation.aims)))),
     );
     steps.set(name, (steps.get(name) ?? 0) + world.scheduler.steps - before);
-    world.observer.look(attempts.flat());
+    for (const { observer } of world.stores) observer.look();
   };
   try {
     for (let number = 0; number < settings.rounds; number++) {

@@ -1,21 +1,32 @@
 import { createHash } from 'node:crypto';
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { Manifest } from '../../src/model/manifest.ts';
-import { type Attempt, STORE, Violation } from './attempt.ts';
-import { markOf } from './history.ts';
+import { type Attempt, Violation } from './attempt.ts';
+import type { DamageLedger } from './damage.ts';
+import { readStoredBackup, type StoredDocument } from './stored-backup.ts';
 import type { World } from './world.ts';
+
+export const MARKER = 'repository.json';
+
+/** The store that is looked at. */
+export interface Observed {
+  readonly path: string;
+  readonly damage: DamageLedger;
+  /** The run that made an object, by key. */
+  readonly makers: ReadonlyMap<string, Attempt<unknown>>;
+}
 
 /** A backup as the observer knows it. */
 export interface SeenBackup {
   readonly manifest: Manifest;
-  /** Payloads as they are stored (latin1), each once. */
+  readonly documents: readonly StoredDocument[];
+  /** Payloads as they are stored (latin1), in the order of the archive. */
   readonly payloads: readonly string[];
   /** The store's objects that it consists of, and their SHA-256. */
   readonly objects: ReadonlyMap<string, string>;
 }
 
 /**
- * Looks at the store past every port and every fault, after each round, and knows only what docs/format.md says.
+ * Looks at a store past every port and every fault, after each round, and knows only what docs/format.md says.
  *
  * - What is visible as a backup is complete and true, from the moment on at which it is visible.
  * - What was reported as a success is visible for ever, and never changes.
@@ -23,10 +34,12 @@ export interface SeenBackup {
 export class Observer {
   readonly backups = new Map<string, SeenBackup>();
   readonly #world: World;
+  readonly #store: Observed;
   readonly #acknowledged = new Set<string>();
 
-  constructor(world: World) {
+  constructor(world: World, store: Observed) {
     this.#world = world;
+    this.#store = store;
   }
 
   /** A report said that this backup was made. */
@@ -35,7 +48,17 @@ export class Observer {
   }
 
   get hasMarker(): boolean {
-    return this.#keys('repository.json').length > 0;
+    return this.keys.includes(MARKER);
+  }
+
+  /** Whether the directory of the store is there. */
+  get exists(): boolean {
+    return this.#world.disk.isDirectory(this.#store.path);
+  }
+
+  /** Keys of all objects. */
+  get keys(): string[] {
+    return this.#keys('').filter((key) => !key.startsWith('.partial/'));
   }
 
   /** Ids of the manifests that lie in the store, damaged ones too. */
@@ -45,44 +68,38 @@ export class Observer {
 
   /** Keys of objects that hold other bytes than were stored: at rest, or since they were written. */
   get damaged(): Set<string> {
-    const { damage, disk } = this.#world;
+    const { path: root, damage } = this.#store;
     const keys = new Set(damage.keys);
-    for (const [path, file] of disk.filesBelow(STORE)) {
-      if (file.damaged) keys.add(path.slice(STORE.length + 1));
+    for (const [path, file] of this.#world.disk.filesBelow(root)) {
+      if (file.damaged) keys.add(path.slice(root.length + 1));
     }
     return keys;
-  }
-
-  /** Ids of visible backups of which an object is damaged or gone. */
-  get damagedBackups(): Set<string> {
-    const damaged = [...this.damaged];
-    return new Set(this.visible.filter((id) => damaged.some((key) => isObjectOf(id, key))));
   }
 
   /** A hash of all objects that are there to stay. */
   get storeSum(): string {
     const hash = createHash('sha256');
-    for (const key of this.#keys('')
-      .filter((name) => !name.startsWith('.partial/'))
-      .sort()) {
-      hash.update(`${key} ${this.#sha256(key)}\n`);
-    }
+    for (const key of this.keys) hash.update(`${key} ${this.#sha256(key)}\n`);
     return hash.digest('hex');
   }
 
-  /** Judges the store after a round whose attempts are given. */
-  look(attempts: readonly Attempt<unknown>[]): void {
+  /** Judges the store after a round. */
+  look(): void {
+    const { damage, makers } = this.#store;
     const damaged = this.damaged;
     for (const id of this.visible) {
       const key = `manifests/${id}.json`;
       const known = this.backups.get(id);
       if (known !== undefined) this.#assertUnchanged(id, known, damaged);
-      else if (!damaged.has(key)) this.backups.set(id, this.#judge(id, attempts, damaged));
-      else if (this.#acknowledged.has(id)) throw new Violation(`${id} was reported made, and is damaged`);
+      else if (!damaged.has(key)) {
+        const maker = makers.get(key);
+        if (maker === undefined) throw new Violation(`nobody made ${id}`);
+        this.backups.set(id, this.#judge(id, maker, damaged));
+      } else if (this.#acknowledged.has(id)) throw new Violation(`${id} was reported made, and is damaged`);
     }
     const visible = new Set(this.visible);
     for (const id of this.#acknowledged) {
-      if (!visible.has(id) && !this.#world.damage.isGone(`manifests/${id}.json`)) {
+      if (!visible.has(id) && !damage.isGone(`manifests/${id}.json`)) {
         throw new Violation(`${id} was reported made, and is no longer there`);
       }
     }
@@ -94,72 +111,70 @@ export class Observer {
   #assertUnchanged(id: string, { objects }: SeenBackup, damaged: ReadonlySet<string>): void {
     for (const [key, sha256] of objects) {
       if (damaged.has(key)) continue;
-      if (this.#world.disk.file(`${STORE}/${key}`) === null) throw new Violation(`${key} of ${id} is gone`);
+      if (this.#file(key) === null) throw new Violation(`${key} of ${id} is gone`);
       if (this.#sha256(key) !== sha256) throw new Violation(`${key} of ${id} has changed`);
     }
   }
 
-  /** A backup that is seen for the first time: complete, true, and of this round. */
-  #judge(id: string, attempts: readonly Attempt<unknown>[], damaged: ReadonlySet<string>): SeenBackup {
-    const manifest = JSON.parse(this.#content(`manifests/${id}.json`).toString()) as Manifest;
-    if (manifest.backup_id !== id)
-      throw new Violation(`the manifest of ${id} is one of ${manifest.backup_id}`);
+  /** A backup that is seen for the first time: whole, complete, true, and of the time of the run that made it. */
+  #judge(id: string, maker: Attempt<unknown>, damaged: ReadonlySet<string>): SeenBackup {
+    const { object_path } = JSON.parse(this.#content(`manifests/${id}.json`).toString()) as Manifest;
+    const keys = { manifest: `manifests/${id}.json`, archive: object_path, index: `indexes/${id}` };
     const objects = new Map<string, string>();
-    for (const key of [`manifests/${id}.json`, manifest.object_path, `indexes/${id}`]) {
+    for (const key of Object.values(keys)) {
       if (damaged.has(key)) throw new Violation(`${key} of ${id} was damaged before it was committed`);
       objects.set(key, this.#sha256(key));
     }
-    if (objects.get(manifest.object_path) !== manifest.sha256) throw new Violation(`${id} has another hash`);
-    if (objects.get(`indexes/${id}`) !== manifest.index.sha256) {
-      throw new Violation(`the index of ${id} has another hash`);
-    }
-    const lines = documentLines(this.#content(manifest.object_path), manifest.compression);
-    if (lines.length !== manifest.document_count) {
-      throw new Violation(`${id} holds ${lines.length} documents and claims ${manifest.document_count}`);
-    }
-    const from = Math.min(...attempts.map((attempt) => attempt.from));
-    const to = Math.max(...attempts.map((attempt) => attempt.to));
-    const payloads = this.#judgeDocuments(id, manifest, lines, from, to);
-    return { manifest, payloads, objects };
+    const { manifest, documents } = readStoredBackup(id, {
+      manifest: this.#content(keys.manifest),
+      archive: this.#content(keys.archive),
+      index: this.#content(keys.index),
+    });
+    assertTimes(manifest, maker);
+    this.#judgeDocuments(manifest, documents, maker);
+    return { manifest, documents, payloads: documents.map(({ payload }) => payload), objects };
   }
 
   /** Every document that was there throughout, once; none that never was; no key twice. */
   #judgeDocuments(
-    id: string,
-    { collection, status }: Manifest,
-    lines: readonly string[],
-    from: number,
-    to: number,
-  ): string[] {
-    const { history, settings } = this.#world;
-    const byMark = new Map<string, string>();
-    for (const text of history.seen(collection, from, to)) byMark.set(markOf(text), stored(text));
-    const payloads = lines.map((line) => {
-      const text = byMark.get(markOf(line));
-      if (text === undefined || !line.includes(text)) {
-        throw new Violation(`${id} holds what ${collection} never held: ${line}`);
-      }
-      return text;
-    });
-    const keys = lines.map(
-      (line) => (settings.dialect === 'A' ? /"id":("[^"]*")/ : /"row_id":("[^"]*")/).exec(line)?.[1],
-    );
-    if (new Set(keys).size < keys.length) throw new Violation(`${id} holds a document twice`);
-    const held = new Set(payloads);
-    const lost = history.steady(collection, from, to).filter((text) => !held.has(stored(text)));
+    { backup_id: id, collection, status, consistency }: Manifest,
+    documents: readonly StoredDocument[],
+    { from, to }: Attempt<unknown>,
+  ): void {
+    const { history } = this.#world;
+    const seen = new Set(history.seen(collection, from, to).map(asStored));
+    const held = new Set(documents.map(nameOf));
+    for (const name of held) {
+      if (!seen.has(name)) throw new Violation(`${id} holds what ${collection} never held: ${name}`);
+    }
+    const keys = new Set(documents.map(({ key }) => key));
+    if (keys.size < documents.length) throw new Violation(`${id} holds a document twice`);
+    const lost = history
+      .steady(collection, from, to)
+      .map(asStored)
+      .filter((name) => !held.has(name));
     if (lost.length > 0 && status === 'completed') {
       throw new Violation(`${id} is complete, but ${lost.length} documents are lost: ${lost[0]}`);
     }
-    return payloads;
+    if (consistency !== 'point') return;
+    for (const moment of history.moments(collection, from, to)) {
+      if (moment.length === held.size && moment.every((version) => held.has(asStored(version)))) return;
+    }
+    throw new Violation(`${id} claims the state of one moment, and there was no such moment`);
   }
 
   #keys(prefix: string): string[] {
-    const paths = [...this.#world.disk.filesBelow(STORE)].map(([path]) => path.slice(STORE.length + 1));
+    const { path: root } = this.#store;
+    const paths = [...this.#world.disk.filesBelow(root)].map(([path]) => path.slice(root.length + 1));
     return paths.filter((key) => key.startsWith(prefix)).sort();
   }
 
+  #file(key: string) {
+    return this.#world.disk.file(`${this.#store.path}/${key}`);
+  }
+
   #content(key: string): Buffer {
-    const file = this.#world.disk.file(`${STORE}/${key}`);
+    const file = this.#file(key);
     if (file === null) throw new Violation(`${key} is not there`);
     return file.content;
   }
@@ -169,9 +184,27 @@ export class Observer {
   }
 }
 
-/** Whether a key is one of the three of a backup. */
-function isObjectOf(id: string, key: string): boolean {
-  return key === `indexes/${id}` || key === `manifests/${id}.json` || key.startsWith(`backups/${id}.json.`);
+/** A run began, its scan began, the scan ended, the manifest was made, the run ended: all by the clock of the run. */
+function assertTimes({ backup_id: id, window, created_at, completed_at }: Manifest, maker: Attempt<unknown>) {
+  const [start, end, completed] = [window.start, window.end, `${completed_at}Z`].map(Date.parse);
+  const times = [Math.floor(maker.began), start!, end!, completed!, Math.ceil(maker.ended)];
+  if (times.some((time, at) => at > 0 && !(times[at - 1]! <= time))) {
+    throw new Violation(`the times of ${id} are out of order: ${times.join(', ')}`);
+  }
+  if (`${created_at}Z` !== window.start) throw new Violation(`${id} was created at another time than begun`);
+  const named = /_(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)(\d\d)$/.exec(id)!.slice(1);
+  const [year, month, day, hour, minute, second] = named;
+  const namedAfter = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  if (namedAfter <= start! - 1000) throw new Violation(`${id} is named after a time before ${window.start}`);
+}
+
+/** A document's key and content, in one text. */
+function nameOf({ key, payload }: StoredDocument): string {
+  return `${JSON.stringify(key)} ${payload}`;
+}
+
+function asStored({ key, text }: { readonly key: string; readonly text: string }): string {
+  return nameOf({ key, payload: stored(text) });
 }
 
 /** A payload as an archive keeps it: line breaks outside strings are spaces, and this world has no others. */
@@ -179,23 +212,7 @@ export function stored(payload: string): string {
   return payload.replaceAll('\n', ' ');
 }
 
-/** Lines of an archive that hold documents: all but the first and the last. */
-function documentLines(archive: Buffer, compression: 'gzip' | 'zstd'): string[] {
-  const text = (compression === 'gzip' ? gunzipSync(archive) : framesOf(archive)).toString('latin1');
-  const lines = text.split('\n').filter((line) => line !== '');
-  return lines.slice(1, -1).map((line) => line.replace(/,$/, ''));
-}
-
-/** Node decompresses one frame and stops. */
-function framesOf(archive: Buffer): Buffer {
-  const parts: Buffer[] = [];
-  for (let at = 0; at < archive.length; ) {
-    const { buffer, engine } = zstdDecompressSync(archive.subarray(at), { info: true }) as unknown as {
-      buffer: Buffer;
-      engine: { bytesWritten: number };
-    };
-    parts.push(buffer);
-    at += engine.bytesWritten;
-  }
-  return Buffer.concat(parts);
+/** Whether a key is one of the three of a backup. */
+export function isObjectOf(id: string, key: string): boolean {
+  return key === `indexes/${id}` || key === `manifests/${id}.json` || key.startsWith(`backups/${id}.json.`);
 }

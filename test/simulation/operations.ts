@@ -1,5 +1,11 @@
 import { backupDryRun, backupOperation } from './operations/backup.ts';
-import { damageOperation, disasterOperation, mendOperation, pauseOperation } from './operations/events.ts';
+import {
+  damageOperation,
+  disasterOperation,
+  mendOperation,
+  pauseOperation,
+  troubleOperation,
+} from './operations/events.ts';
 import { exportOperation } from './operations/export.ts';
 import { listOperation, showOperation } from './operations/list.ts';
 import type { Operation } from './operations/operation.ts';
@@ -22,5 +28,6 @@ export const OPERATIONS: readonly Operation[] = [
   damageOperation,
   mendOperation,
   disasterOperation,
+  troubleOperation,
   pauseOperation,
 ];

@@ -1,3 +1,4 @@
+import type { Sizes } from '../../src/kernel/sizes.ts';
 import { Dice } from '../../src/sandbox/dice.ts';
 import { FAULT_KINDS, type FaultKind } from './faults.ts';
 
@@ -18,6 +19,18 @@ export interface WorldSettings {
   readonly collections: readonly string[];
   /** Documents at the beginning, in each collection. */
   readonly documents: number;
+  /** Stores that backups are made in, each on its own. */
+  readonly stores: number;
+  /** What fits into a block and into memory. */
+  readonly sizes: Sizes;
+  /** The tool logs in, with tokens that end soon. */
+  readonly logsIn: boolean;
+  /** Every replacement merges into what is there. */
+  readonly putMerges: boolean;
+  /** What is inserted is stored as a value and not as text. */
+  readonly reformats: boolean;
+  /** Collections that cannot be read or vanish for a time, paging that is ignored. */
+  readonly serverTrouble: boolean;
   readonly compression: 'gzip' | 'zstd';
   /** Collections that a backup reads at a time. */
   readonly concurrency: number;
@@ -60,10 +73,22 @@ export function drawSettings(seed: number): WorldSettings {
       .concat('last')
       .slice(0, 4),
     documents: dice.pick([0, 1, 2, 4, 8, 16]),
+    stores: dice.pick([1, 1, 2, 3]),
+    sizes: dice.chance(0.4)
+      ? { blockBytes: 16_384, sortedRecords: 1000, rememberedKeys: 1000 } // nothing of a world is as large
+      : {
+          blockBytes: dice.pick([1, 100, 300]),
+          sortedRecords: dice.pick([2, 5, 20]),
+          rememberedKeys: dice.pick([4, 12]),
+        },
+    logsIn: dice.chance(0.3),
+    putMerges: dice.chance(0.3),
+    reformats: dice.chance(0.1),
+    serverTrouble: dice.chance(0.3),
     compression: coin() ? 'gzip' : 'zstd',
     concurrency: 1 + dice.below(3),
     writeEveryMs: coin() ? dice.pick([5, 50, 500, 5_000]) : 0,
-    rounds: 5 + dice.below(8),
+    rounds: 4 + dice.below(6),
     together: dice.chance(0.3) ? 0.3 : 0,
     faults,
     faultyRounds: dice.pick([0, 0.6, 1]),

@@ -3,6 +3,7 @@ import type { FileReader, Files, FileWriter, TemporaryFile } from '../../src/ker
 import type { Platform } from '../../src/kernel/platform.ts';
 import { Dice } from '../../src/sandbox/dice.ts';
 import { osError } from '../support/intercepted-files.ts';
+import type { Suffered } from './attempt.ts';
 import { codec } from './codec.ts';
 import type { Disk } from './disk.ts';
 import type { FaultKind, Faults } from './faults.ts';
@@ -36,14 +37,18 @@ export interface ProcessOptions {
 /** Milliseconds since 1970 at the beginning of every world. */
 export const EPOCH = Date.UTC(2026, 2, 14, 9, 26, 53);
 const OS_ERRORS = ['EIO', 'ENOSPC', 'EACCES'];
+/** Where the tool keeps what it may lose. */
+export const STATE = '/home/state';
 
 /** One run of the tool, from its start to its end or death, and the ports through which it sees the world. */
 export class ToolProcess implements Actor {
   readonly name: string;
   frozenUntil = 0;
   dead = false;
-  /** Kinds of faults that befell it. */
-  readonly suffered = new Set<FaultKind>();
+  /** Faults that befell it. */
+  readonly suffered: Suffered[] = [];
+  /** Paths that it gave to files, also where it was told that it had failed. */
+  readonly made = new Set<string>();
   /** Everything it logged. */
   readonly logged: string[] = [];
   readonly platform: Platform;
@@ -112,7 +117,8 @@ export class ToolProcess implements Actor {
     const kind = this.#options.faults.draw({ method, number: this.calls.length });
     if (kind === null) return await effect();
     tally(method, kind);
-    this.suffered.add(kind);
+    const errno = errnoOf(kind, this.#dice);
+    this.suffered.push({ kind, method, place: this.#placeOf(method, object), ...(errno && { errno }) });
     scheduler.trace.add(`    ${this.name} suffers: ${kind}`);
     const special = spoilt(kind, this.#dice);
     if (special !== null) return await special;
@@ -125,15 +131,25 @@ export class ToolProcess implements Actor {
       this.#stop.abort(new BackupError('TERMINATED', 'terminated'));
       return await effect();
     }
-    if (kind === 'fails before') throw osError(this.#dice.pick(OS_ERRORS));
+    if (kind === 'fails before') throw osError(errno!);
     if (kind === 'fails after' || kind === 'dies after') await effect();
-    if (kind === 'fails after') throw osError('EIO');
+    if (kind === 'fails after') throw osError(errno!);
     this.die();
     throw new Died();
   }
 
+  #placeOf(method: string, object: string): Suffered['place'] {
+    if (method.startsWith('http.')) return 'server';
+    if (object.startsWith(this.#options.storePath)) return 'store';
+    return object.startsWith(STATE) ? 'state' : 'elsewhere';
+  }
+
   #files(): Files {
     const { disk } = this.#surroundings;
+    const making = (path: string, effect: () => Promise<void>) => async (): Promise<void> => {
+      await effect();
+      this.made.add(path);
+    };
     const call = <Result>(method: string, path: string, effect: () => Promise<Result>): Promise<Result> =>
       this.call(method, path, effect);
     return {
@@ -141,13 +157,27 @@ export class ToolProcess implements Actor {
       list: (path) => call('files.list', path, () => disk.list(path)),
       makeDirectory: (path) => call('files.makeDirectory', path, () => disk.makeDirectory(path)),
       create: (path, mode) =>
-        call('files.create', path, async () => this.#writer(path, await disk.create(path, mode))),
+        call('files.create', path, async () => {
+          const writer = await disk.create(path, mode);
+          this.made.add(path);
+          return this.#writer(path, writer);
+        }),
       append: (path, mode, bytes) => call('files.create', path, () => disk.append(path, mode, bytes)),
       open: (path) => call('files.open', path, async () => this.#reader(path, await disk.open(path))),
       openTemporary: (path) =>
         call('files.openTemporary', path, async () => this.#temporary(path, await disk.openTemporary(path))),
-      link: (path, newPath) => call('files.link', newPath, () => disk.link(path, newPath)),
-      rename: (path, newPath) => call('files.rename', newPath, () => disk.rename(path, newPath)),
+      link: (path, newPath) =>
+        call(
+          'files.link',
+          newPath,
+          making(newPath, () => disk.link(path, newPath)),
+        ),
+      rename: (path, newPath) =>
+        call(
+          'files.rename',
+          newPath,
+          making(newPath, () => disk.rename(path, newPath)),
+        ),
       remove: (path) => call('files.remove', path, () => disk.remove(path)),
       syncDirectory: (path) => call('files.syncDirectory', path, () => disk.syncDirectory(path)),
       freeBytes: () => disk.freeBytes(),
@@ -211,6 +241,13 @@ export class ToolProcess implements Actor {
       close: () => this.call('temporary.close', path, () => inner.close()),
     };
   }
+}
+
+/** What the operating system says to a kind of fault, where it says anything. */
+function errnoOf(kind: FaultKind, dice: Dice): string | undefined {
+  if (kind === 'fails before') return dice.pick(OS_ERRORS);
+  if (kind === 'fails after') return 'EIO';
+  return kind === 'torn' ? 'ENOSPC' : undefined;
 }
 
 function noSpace(): never {

@@ -7,31 +7,34 @@ import type { Target } from '../../src/sources/target.ts';
 import { openZerodbSource } from '../../src/sources/zerodb.ts';
 import { openDirectoryStore } from '../../src/stores/directory.ts';
 import { openProbeMemory } from '../../src/zerodb/probe-memory.ts';
-import { type Attempt, STORE, Violation } from './attempt.ts';
-import { DamageLedger } from './damage.ts';
+import { type Attempt, Violation } from './attempt.ts';
 import { Disk } from './disk.ts';
-import { AimedFault, type Faults, NO_FAULTS, RandomFaults } from './faults.ts';
+import { AIMS, AimedFault, type Faults, NO_FAULTS, RandomFaults } from './faults.ts';
 import { History } from './history.ts';
 import { SERVER } from './network.ts';
-import { Observer } from './observer.ts';
 import { Scheduler } from './scheduler.ts';
+import { ServerTrouble } from './server-trouble.ts';
 import type { WorldSettings } from './settings.ts';
-import { Died, EPOCH, type Surroundings, ToolProcess } from './tool-process.ts';
+import { Died, EPOCH, STATE, type Surroundings, ToolProcess } from './tool-process.ts';
+import { WorldStore } from './world-store.ts';
 import { Writer } from './writer.ts';
 
-const STATE = '/home/state';
-const MARKER = 'repository.json';
 /** Must never be seen outside requests. */
 const SECRET = 'zdb_canary_b1946ac92492d2347c6235b4d2611184';
+const PASSWORD = 'canary-591785b794601e212b260e25925636fd';
+const SECRETS = [SECRET, PASSWORD];
+/** Shorter than many a run. */
+const TOKEN_SECONDS = 20;
 
 /** What an operation of the tool gets to work with. */
 export interface Tool {
   readonly repository: Repository;
-  readonly target: Target;
+  /** Contacts the server. */
+  readonly openTarget: () => Promise<Target>;
   readonly signal: AbortSignal;
 }
 
-/** One project, one store, those who use them, and everything that goes wrong, from one seed. */
+/** One project, its stores, those who use them, and everything that goes wrong, from one seed. */
 export class World {
   readonly settings: WorldSettings;
   readonly dice: Dice;
@@ -39,14 +42,17 @@ export class World {
   readonly disk: Disk;
   readonly server: SandboxCore;
   readonly history: History;
-  readonly damage: DamageLedger;
-  readonly observer: Observer;
+  readonly stores: readonly WorldStore[];
+  /** What the server does wrong at the moment. */
+  readonly trouble: ServerTrouble;
   /** How often each kind of fault befell each port method. */
   readonly tally = new Map<string, number>();
   readonly #surroundings: Surroundings;
   readonly #writer: Writer;
   #actor = 'nobody';
   #processes = 0;
+  /** Runs of the tool that are at work. */
+  readonly #atWork = new Set<{ alone: boolean }>();
 
   constructor(settings: WorldSettings) {
     this.settings = settings;
@@ -64,6 +70,7 @@ export class World {
       bytes: (count: number) => Uint8Array.from({ length: count }, () => chance.below(256)),
     };
     const { dialect, shape, rowOrder, listsTables, pageClamp, shuffleTies } = settings;
+    const { putMerges, reformats, logsIn } = settings;
     this.server = new SandboxCore(
       {
         dialects: [dialect],
@@ -72,7 +79,10 @@ export class World {
         listsTables,
         apiKey: SECRET,
         project: 'p1',
-        misbehaviour: { pageClamp, shuffleTies },
+        misbehaviour: { pageClamp, shuffleTies, putMerges, reformats },
+        ...(logsIn && {
+          login: { email: 'ann@example.org', password: PASSWORD, tokenSeconds: TOKEN_SECONDS },
+        }),
       },
       { clock, random },
     );
@@ -81,8 +91,8 @@ export class World {
       () => scheduler.steps,
       () => this.#actor,
     );
-    this.damage = new DamageLedger(this.disk, STORE);
-    this.observer = new Observer(this);
+    this.stores = Array.from({ length: settings.stores }, (_, at) => new WorldStore(this, `/srv/store${at}`));
+    this.trouble = new ServerTrouble(this);
     this.#surroundings = {
       scheduler,
       disk: this.disk,
@@ -110,15 +120,17 @@ export class World {
   };
 
   /** The faults of this world, for one run of the tool. */
-  drawFaults(): Faults {
-    const { faults, faultyRounds } = this.settings;
+  drawFaults(aims: keyof typeof AIMS = 'read'): Faults {
+    const { faults, faultyRounds, putMerges } = this.settings;
+    const methods = AIMS[aims === 'restore' && putMerges ? 'recreate' : aims];
     const dice = new Dice(this.dice.word());
     if (!this.dice.chance(faultyRounds)) return NO_FAULTS;
-    return dice.chance(0.3) ? new RandomFaults(dice, faults) : new AimedFault(dice, faults);
+    return dice.chance(0.3) ? new RandomFaults(dice, faults) : new AimedFault(dice, faults, methods);
   }
 
   /** Runs the tool once, as a process of its own. Must be called within `live`. */
   async attempt<Report>(
+    store: WorldStore,
     faults: Faults,
     operation: (tool: Tool) => Promise<Report>,
   ): Promise<Attempt<Report>> {
@@ -128,13 +140,17 @@ export class World {
       seed: this.dice.word(),
       faults,
       clockError: clockErrorMax === 0 ? 0 : this.dice.below(2 * clockErrorMax) - clockErrorMax,
-      storePath: STORE,
+      storePath: store.path,
     });
     const from = this.scheduler.steps;
+    const began = process.platform.clock.now();
+    const work = { alone: this.#atWork.size === 0 };
+    for (const other of this.#atWork) other.alone = false;
+    this.#atWork.add(work);
     let report: Report | null = null;
     let error: BackupError | null = null;
     try {
-      report = await operation(await this.#tool(process));
+      report = await operation(this.#tool(process, store));
     } catch (thrown) {
       if (!process.dead) error = assertedBackupError(thrown, process);
     }
@@ -145,9 +161,22 @@ export class World {
         this.disk.powerCut(this.dice);
       }
     }
-    const to = this.scheduler.steps;
+    this.#atWork.delete(work);
     const { suffered, dead: died } = process;
-    const attempt = { report, error, died, process, from, to, suffered };
+    const attempt = {
+      report,
+      error,
+      died,
+      process,
+      store,
+      from,
+      to: this.scheduler.steps,
+      began,
+      ended: process.platform.clock.now(),
+      suffered,
+      alone: work.alone,
+    };
+    store.note(attempt);
     this.#assertSecretKept(attempt);
     return attempt;
   }
@@ -165,21 +194,24 @@ export class World {
   /** From now on nobody else writes, and nothing is in the way of further backups. */
   settleDown(): void {
     this.#writer.retire();
-    this.damage.mend(MARKER);
-    if (this.observer.damaged.has(MARKER)) this.disk.put(`${STORE}/${MARKER}`, null);
+    this.trouble.end();
+    for (const store of this.stores) store.mendMarker();
   }
 
-  /** Whether somebody has taken away the archive or the index of a backup. */
-  isObjectGone(id: string): boolean {
-    return this.damage.keys.some(
-      (key) => this.damage.isGone(key) && /^(backups|indexes)/.test(key) && key.includes(id),
-    );
+  /** A server whose answers may not prove that a collection was read whole. */
+  get isHopeless(): boolean {
+    const { dialect, shuffleTies, pageClamp } = this.settings;
+    return dialect === 'B' && (shuffleTies || pageClamp === 1);
   }
 
-  /** A backup to do something with; null if there is none. */
-  pickBackup(): string | null {
-    const { visible } = this.observer;
-    return visible.length === 0 ? null : this.dice.pick(visible);
+  /** The codes with which a run that reads a collection may fail, or find it not proved. */
+  scanCodes(collection: string, { alone }: Attempt<unknown>): readonly string[] {
+    const isDisturbed = this.isHopeless || !alone || this.#writer.isBusy;
+    return [...(isDisturbed ? ['SOURCE_UNPROVEN'] : []), ...this.trouble.codes(collection)];
+  }
+
+  pickStore(): WorldStore {
+    return this.dice.pick(this.stores);
   }
 
   /** Throws if a run of the tool that only reads has changed something on the server. */
@@ -192,33 +224,41 @@ export class World {
     await this.server.close();
   }
 
-  async #tool(process: ToolProcess): Promise<Tool> {
+  #tool(process: ToolProcess, { path }: WorldStore): Tool {
     const { platform, signal } = process;
-    const { probes, collections, dialect } = this.settings;
-    const target = await openZerodbSource(
-      platform,
-      {
-        baseUrl: SERVER,
-        apiKey: { value: SECRET, name: 'ZERODB_API_KEY' },
-        project: 'p1',
-        ...(probes ? { memory: openProbeMemory(platform, STATE), collections } : { dialect }),
-        redaction: new Redaction(),
-      },
-      signal,
-    );
-    const store = openDirectoryStore(platform, STORE);
-    return { target, signal, repository: openRepository(platform, store, STATE) };
+    const { probes, collections, dialect, logsIn, sizes } = this.settings;
+    const credentials = logsIn
+      ? { login: { email: 'ann@example.org', password: PASSWORD, name: 'ZERODB_EMAIL and ZERODB_PASSWORD' } }
+      : { apiKey: { value: SECRET, name: 'ZERODB_API_KEY' } };
+    const openTarget = () =>
+      openZerodbSource(
+        platform,
+        {
+          baseUrl: SERVER,
+          ...credentials,
+          project: 'p1',
+          ...(probes ? { memory: openProbeMemory(platform, STATE), collections } : { dialect }),
+          redaction: new Redaction(),
+        },
+        signal,
+      );
+    const store = openDirectoryStore(platform, path);
+    return { openTarget, signal, repository: openRepository(platform, store, STATE, sizes) };
   }
 
   #assertSecretKept({ report, error, process }: Attempt<unknown>): void {
     const said = JSON.stringify([report, error?.message, error?.cure, error?.kept, process.logged]);
-    if (said.includes(SECRET)) throw new Violation('the API key was printed');
+    for (const secret of SECRETS) {
+      if (said.includes(secret)) throw new Violation('a secret was printed');
+    }
   }
 
   /** Looks for the secret in every file there is. */
   assertNoSecretStored(): void {
     for (const [path, { content }] of this.disk.filesBelow('')) {
-      if (content.includes(SECRET)) throw new Violation(`the API key is in ${path}`);
+      for (const secret of SECRETS) {
+        if (content.includes(secret)) throw new Violation(`a secret is in ${path}`);
+      }
     }
   }
 }

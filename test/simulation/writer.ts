@@ -51,6 +51,11 @@ export class Writer implements Actor {
     work().catch(() => {}); // ended
   }
 
+  /** Whether it writes while the tool is at work. */
+  get isBusy(): boolean {
+    return this.#world.settings.writeEveryMs > 0 && !this.#retired;
+  }
+
   /** Writes no more, ever. */
   retire(): void {
     this.#retired = true;
@@ -101,5 +106,5 @@ export class Writer implements Actor {
 }
 
 function idOf(payload: Buffer): string | null {
-  return /^\{"id":("[^"]*")/.exec(payload.toString())?.[1]?.slice(1, -1) ?? null;
+  return /[{,]"id":("[^"]*")/.exec(payload.toString())?.[1]?.slice(1, -1) ?? null;
 }

@@ -1,88 +1,163 @@
 import type { BackupReport } from '../../../src/model/report.ts';
 import { type BackupRequest, backup } from '../../../src/operations/backup.ts';
 import { type Attempt, Violation } from '../attempt.ts';
+import { assertExplained, exitOf } from '../codes.ts';
 import type { Faults } from '../faults.ts';
+import { MARKER } from '../observer.ts';
 import type { World } from '../world.ts';
+import type { WorldStore } from '../world-store.ts';
 import type { Operation } from './operation.ts';
+import { crossings } from './reading.ts';
 
 export const backupOperation: Operation = {
   name: 'backup',
+  aims: 'backup',
   weight: 5,
   usesTool: true,
   concurrent: true,
-  run: async (world, faults) => [await runBackup(world, faults)],
+  run: async (world, faults) => [await runBackup(world, world.pickStore(), faults, drawRequest(world))],
 };
 
 export const backupDryRun: Operation = {
   name: 'backup --dry-run',
+  aims: 'backup',
   weight: 1,
   usesTool: true,
   concurrent: false,
   async run(world, faults) {
-    const before = world.observer.storeSum;
-    const attempt = await runBackup(world, faults, { dryRun: true });
-    if (world.observer.storeSum !== before) throw new Violation('a dry run changed the store');
+    const store = world.pickStore();
+    const before = store.observer.storeSum;
+    const attempt = await runBackup(world, store, faults, { ...drawRequest(world), dryRun: true });
+    if (store.observer.storeSum !== before) throw new Violation('a dry run changed the store');
     return [attempt];
   },
 };
 
+type Choice = Partial<
+  Pick<BackupRequest, 'collections' | 'exclude' | 'consistency' | 'dryRun' | 'adoptStore'>
+>;
+
+/** `--collections`, `--exclude`, `--consistency`. */
+function drawRequest({ dice, settings }: World): Choice {
+  const names = settings.collections;
+  return {
+    collections: dice.chance(0.2) ? names.filter(() => dice.chance(0.5)).concat(names.at(-1)!) : null,
+    exclude: dice.chance(0.2) ? names.filter(() => dice.chance(0.5)).slice(0, names.length - 1) : [],
+    consistency: dice.chance(0.2) ? 'point' : 'window',
+  };
+}
+
 export async function runBackup(
   world: World,
+  store: WorldStore,
   faults: Faults,
-  request: Partial<BackupRequest> = {},
+  choice: Choice = {},
 ): Promise<Attempt<BackupReport>> {
-  const { collections, compression, concurrency } = world.settings;
-  const attempt = await world.attempt(faults, ({ repository, target, signal }) =>
-    backup(
-      repository,
-      target,
-      {
-        collections: null,
-        exclude: [],
-        configuredCollections: collections,
-        dryRun: false,
-        compression,
-        concurrency,
-        consistency: 'window',
-        adoptStore: false,
-        readBack: true,
-        ...request,
-      },
-      { signal },
-    ),
+  const { collections: configuredCollections, compression, concurrency } = world.settings;
+  const request: BackupRequest = {
+    collections: null,
+    exclude: [],
+    configuredCollections,
+    dryRun: false,
+    compression,
+    concurrency,
+    consistency: 'window',
+    adoptStore: false,
+    readBack: true,
+    ...choice,
+  };
+  const { observer } = store;
+  const isForeign = !request.adoptStore && !observer.hasMarker && observer.keys.length > 0;
+  const attempt = await world.attempt(store, faults, async ({ repository, openTarget, signal }) =>
+    backup(repository, await openTarget(), request, { signal }),
   );
-  judge(world, attempt, request.dryRun === true);
+  world.assertServerUntouched(attempt);
+  const names = wantedOf(world, request);
+  assertExplained(attempt, [
+    ...names.flatMap((name) => world.scanCodes(name, attempt)),
+    ...emptiness(world, attempt, names),
+    ...(isForeign ? ['STORE_FOREIGN'] : []),
+    ...(store.isMarkerDamaged ? ['MARKER_DAMAGED'] : []),
+    ...crossings(attempt),
+    // what another has written meanwhile, before its marker could be seen
+    ...(attempt.alone ? [] : ['STORE_FOREIGN']),
+  ]);
+  const { report } = attempt;
+  if (report === null) return attempt;
+  if (isForeign && attempt.alone) throw new Violation('a backup was made among files of others');
+  if (store.isMarkerDamaged && attempt.alone && store.damage.has(MARKER)) {
+    throw new Violation('a backup was made in a store whose marker is damaged');
+  }
+  judge(world, attempt, report, request, names);
   return attempt;
 }
 
-function judge(world: World, attempt: Attempt<BackupReport>, dryRun: boolean): void {
-  world.assertServerUntouched(attempt);
-  const { report } = attempt;
-  if (report === null) return;
-  for (const collection of world.settings.collections) {
-    const isNamed = report.backups.some((one) => one.collection === collection);
-    const steady = world.history.steady(collection, attempt.from, attempt.to).length;
-    if (!isNamed && steady > 0) throw new Violation(`backup says nothing of ${collection}`);
+/** The collections that a backup is asked for, as far as they are known to be there. */
+function wantedOf({ settings }: World, { collections, exclude }: BackupRequest): string[] {
+  return [...new Set(collections ?? settings.collections)].filter((name) => !exclude.includes(name));
+}
+
+/** What is said where collections hold nothing. */
+function emptiness(world: World, { from, to, store }: Attempt<unknown>, names: readonly string[]): string[] {
+  const isEmpty = (name: string): boolean => world.history.steady(name, from, to).length === 0;
+  const isHeld = (name: string): boolean =>
+    [...store.observer.backups.values()].some(({ manifest }) => manifest.collection === name);
+  const codes: string[] = [];
+  if ([...names, 'elsewhere'].some((name) => isEmpty(name) && isHeld(name))) {
+    codes.push('SOURCE_COLLECTION_VANISHED');
   }
-  const visible = new Set(world.observer.visible);
+  if (names.every(isEmpty)) codes.push('SOURCE_COLLECTION_UNKNOWN');
+  return codes;
+}
+
+function judge(
+  world: World,
+  attempt: Attempt<BackupReport>,
+  report: BackupReport,
+  { dryRun, exclude, collections }: BackupRequest,
+  names: readonly string[],
+): void {
+  const { observer, damage } = attempt.store;
+  const steadyOf = (name: string) => world.history.steady(name, attempt.from, attempt.to).length;
+  for (const name of names) {
+    // a table that vanishes is not listed either
+    if (world.trouble.kind === 'vanishing' && world.trouble.concerns(name)) continue;
+    const isNamed = report.backups.some((one) => one.collection === name);
+    if (!isNamed && steadyOf(name) > 0) throw new Violation(`backup says nothing of ${name}`);
+  }
+  const visible = new Set(observer.visible);
   for (const { collection, outcome, backup_id, error } of report.backups) {
+    if (exclude.includes(collection) || collections?.includes(collection) === false) {
+      throw new Violation(`backup speaks of ${collection}, which was not asked for`);
+    }
     const made = outcome === 'completed' || outcome === 'incomplete';
     if (made && !dryRun) {
       if (backup_id === null || !visible.has(backup_id)) {
         throw new Violation(`backup reports one of ${collection} that is not there`);
       }
-      world.observer.acknowledge(backup_id);
-      if (world.observer.damaged.has('repository.json') && !world.damage.has('repository.json')) {
+      observer.acknowledge(backup_id);
+      if (observer.damaged.has(MARKER) && !damage.has(MARKER)) {
         throw new Violation('a backup was made in a store whose marker was damaged when it was written');
       }
     }
     if (outcome === 'failed' && error === undefined) throw new Violation('a failure without an error');
-    const steady = world.history.steady(collection, attempt.from, attempt.to).length;
-    if (outcome === 'skipped' && steady > 0)
+    if (outcome === 'skipped' && steadyOf(collection) > 0 && world.trouble.kind !== 'vanishing')
       throw new Violation(`${collection} was skipped and is not empty`);
   }
-  const isWhole = report.backups.every(({ outcome }) => outcome === 'completed' || outcome === 'skipped');
-  if ((report.exit_code === 0) !== (isWhole && report.errors.length === 0)) {
-    throw new Violation(`exit code ${report.exit_code} of a backup with ${report.errors.length} errors`);
+  const expected = exitOfBackup(report);
+  if (report.exit_code !== expected) {
+    throw new Violation(`the exit code of a backup is ${report.exit_code} and not ${expected}`);
   }
+}
+
+/** Where all collections failed alike, that code; else 3. */
+function exitOfBackup({ backups }: BackupReport): number {
+  const exits = backups
+    .filter(({ outcome }) => outcome !== 'skipped')
+    .map(({ outcome, error }) =>
+      error === undefined ? (outcome === 'incomplete' ? 3 : 0) : exitOf(error.code),
+    );
+  const different = new Set(exits);
+  if (different.size === 0) return exitOf('SOURCE_COLLECTION_UNKNOWN');
+  return different.size === 1 ? exits[0]! : 3;
 }

@@ -1,4 +1,3 @@
-import { STORE } from '../attempt.ts';
 import { DAMAGE_KINDS } from '../damage.ts';
 import type { Operation } from './operation.ts';
 
@@ -9,10 +8,9 @@ export const damageOperation: Operation = {
   usesTool: false,
   concurrent: false,
   async run(world) {
-    const { dice, disk, damage } = world;
-    const keys = [...disk.filesBelow(STORE)]
-      .map(([path]) => path.slice(STORE.length + 1))
-      .filter((key) => !key.startsWith('.partial/'));
+    const { dice } = world;
+    const { observer, damage } = world.pickStore();
+    const { keys } = observer;
     if (keys.length > 0) damage.inflict(dice.pick(DAMAGE_KINDS), dice.pick(keys), dice);
     return [];
   },
@@ -24,8 +22,9 @@ export const mendOperation: Operation = {
   weight: 1,
   usesTool: false,
   concurrent: false,
-  async run({ dice, damage }) {
-    if (damage.keys.length > 0) damage.mend(dice.pick(damage.keys));
+  async run(world) {
+    const { damage } = world.pickStore();
+    if (damage.keys.length > 0) damage.mend(world.dice.pick(damage.keys));
     return [];
   },
 };
@@ -38,6 +37,20 @@ export const disasterOperation: Operation = {
   concurrent: false,
   async run({ dice, server, settings, actsAs }) {
     actsAs('an unlucky person', () => server.wipe(dice.pick(settings.collections)));
+    return [];
+  },
+};
+
+/** The server begins to do something wrong, or ceases to. */
+export const troubleOperation: Operation = {
+  name: 'server trouble',
+  weight: 2,
+  usesTool: false,
+  concurrent: false,
+  async run({ dice, trouble, settings }) {
+    if (!settings.serverTrouble) return [];
+    if (trouble.kind === null || dice.chance(0.3)) trouble.begin();
+    else trouble.end();
     return [];
   },
 };

@@ -1,45 +1,63 @@
 import type { RestoreReport } from '../../../src/model/report.ts';
 import { applyRestore, planRestore, validateBackup } from '../../../src/operations/restore.ts';
 import { type Attempt, Violation } from '../attempt.ts';
+import { assertExplained, damageFirst } from '../codes.ts';
 import type { Faults } from '../faults.ts';
-import { idOf } from '../history.ts';
+import { idOf, markOf } from '../history.ts';
+import { membersOf } from '../members.ts';
 import { type SeenBackup, stored } from '../observer.ts';
 import type { World } from '../world.ts';
+import type { WorldStore } from '../world-store.ts';
+import { loseSome } from './loss.ts';
 import type { Operation } from './operation.ts';
-import { assertSound, isUnsound, readSomeBackup } from './reading.ts';
+import { assertSound, crossings, readSomeBackup, refusals } from './reading.ts';
 
 export const restoreOperation: Operation = {
   name: 'restore',
-  weight: 4,
+  aims: 'restore',
+  weight: 6,
   usesTool: true,
   concurrent: true,
   async run(world, faults) {
-    const id = world.pickBackup();
+    const store = world.pickStore();
+    const id = store.pickBackup();
     if (id === null) return [];
-    const toCollection = world.dice.chance(0.3) ? 'elsewhere' : undefined;
-    return [await runRestore(world, faults, id, toCollection)];
+    const toCollection = world.dice.chance(0.2) ? 'elsewhere' : undefined;
+    const collection = store.observer.backups.get(id)?.manifest.collection;
+    if (collection !== undefined && world.dice.chance(0.5)) loseSome(world, collection);
+    return [await runRestore(world, store, faults, id, toCollection)];
   },
 };
 
 export const restoreDryRun: Operation = {
   name: 'restore --dry-run',
+  aims: 'plan',
   weight: 2,
   usesTool: true,
   concurrent: true,
   async run(world, faults) {
-    const reading = await readSomeBackup(world, faults, async ({ repository, target, signal }, backupId) => {
-      const plan = await planRestore(repository, target, { backupId }, { signal });
-      await plan.close();
-      return plan.report;
-    });
+    const reading = await readSomeBackup(
+      world,
+      faults,
+      async ({ repository, openTarget, signal }, backupId) => {
+        const plan = await planRestore(repository, await openTarget(), { backupId }, { signal });
+        await plan.close();
+        return plan.report;
+      },
+    );
     if (reading === null) return [];
-    if (reading.attempt.report !== null) assertSound(world, reading.id);
-    return [reading.attempt];
+    const { id, attempt } = reading;
+    const seen = attempt.store.observer.backups.get(id);
+    const collection = seen?.manifest.collection ?? '';
+    assertExplained(attempt, restoreCodes(world, attempt, id, collection), damageFirst);
+    if (attempt.report !== null) assertSound(attempt, id);
+    return [attempt];
   },
 };
 
 export const validateOperation: Operation = {
   name: 'restore --validate-only',
+  aims: 'read',
   weight: 3,
   usesTool: true,
   concurrent: true,
@@ -49,61 +67,114 @@ export const validateOperation: Operation = {
     );
     if (reading === null) return [];
     const { id, attempt } = reading;
-    if (attempt.report !== null) assertSound(world, id);
-    else if (attempt.suffered.size === 0 && !isRefused(world, id)) {
-      throw new Violation(`validation refuses ${id}: ${attempt.error?.message}`);
-    }
+    const { store } = attempt;
+    const reasons = [...refusals(store, id), ...incompleteness(store, id), ...crossings(attempt)];
+    assertExplained(attempt, reasons, damageFirst);
+    if (attempt.report !== null) assertSound(attempt, id);
     return [attempt];
   },
 };
 
 export async function runRestore(
   world: World,
+  store: WorldStore,
   faults: Faults,
   backupId: string,
   toCollection?: string,
 ): Promise<Attempt<RestoreReport>> {
   const request = { backupId, ...(toCollection !== undefined && { toCollection }) };
-  const attempt = await world.attempt(faults, async ({ repository, target, signal }) => {
-    const plan = await planRestore(repository, target, request, { signal });
+  const attempt = await world.attempt(store, faults, async ({ repository, openTarget, signal }) => {
+    const plan = await planRestore(repository, await openTarget(), request, { signal });
     try {
       return await applyRestore(plan, { signal });
     } finally {
       await plan.close();
     }
   });
-  const seen = world.observer.backups.get(backupId);
+  const seen = store.observer.backups.get(backupId);
   const changes = world.history.changesBy(attempt.process.name);
-  if (seen === undefined || isRefused(world, backupId)) {
+  if (seen === undefined || refusals(store, backupId).length > 0) {
     if (changes.length > 0) throw new Violation(`the damaged ${backupId} was restored`);
   } else {
     judge(world, attempt, seen, toCollection ?? seen.manifest.collection);
   }
-  if (attempt.report !== null) assertSound(world, backupId);
+  const collection = toCollection ?? seen?.manifest.collection ?? '';
+  assertExplained(attempt, restoreCodes(world, attempt, backupId, collection), damageFirst);
+  if (attempt.report !== null) assertSound(attempt, backupId);
   return attempt;
+}
+
+/** The codes with which a restore may end whatever the faults, seeing the backup, the server, and what others did. */
+function restoreCodes(world: World, attempt: Attempt<unknown>, id: string, collection: string): string[] {
+  const { history } = world;
+  const { store, from, to } = attempt;
+  const codes = [...refusals(store, id), ...incompleteness(store, id), ...crossings(attempt)];
+  const scan = world.scanCodes(collection, attempt);
+  codes.push(...scan);
+  if (scan.includes('SOURCE_UNPROVEN')) codes.push('RESTORE_REFUSED', 'RESTORE_PARTIAL');
+  if (history.touchedByOthers(collection, attempt).size > 0) {
+    codes.push('RESTORE_DIFFERENT', 'RESTORE_PARTIAL', 'RESTORE_AMBIGUOUS');
+  }
+  const payloads = store.observer.backups.get(id)?.payloads ?? [];
+  if (keepsItsOwn(world, payloads)) codes.push('RESTORE_DIFFERENT');
+  const there = history.moments(collection, from, to);
+  const isDoubled = (some: readonly string[]): boolean => new Set(some.map(idOf)).size < some.length;
+  if (isDoubled(payloads) || there.some((versions) => isDoubled(versions.map(({ text }) => text)))) {
+    codes.push('RESTORE_AMBIGUOUS');
+  }
+  return codes;
+}
+
+/** What two payloads have in common that are the same to this server: one that merges keeps the order of members. */
+export function samenessOf({ settings }: World): (payload: string) => string {
+  if (settings.reformats) return markOf;
+  return settings.putMerges ? (text) => [...membersOf(text)].map(String).sort().join() : (text) => text;
+}
+
+/** Whether the server will not hold what it is sent: it reformats, or merges into documents that nothing but their content names. */
+export function keepsItsOwn({ settings }: World, payloads: readonly string[]): boolean {
+  const hasNameless = payloads.some((payload) => idOf(payload) === markOf(payload));
+  return settings.reformats || (settings.putMerges && hasNameless);
+}
+
+function incompleteness({ observer }: WorldStore, id: string): string[] {
+  return observer.backups.get(id)?.manifest.status === 'incomplete' ? ['SOURCE_UNPROVEN'] : [];
 }
 
 /** What was written are the backup's documents, each at most once; where success is reported, all of them are there. */
 function judge(world: World, attempt: Attempt<RestoreReport>, seen: SeenBackup, collection: string): void {
-  const { history } = world;
+  const { history, settings } = world;
   const changes = history.changesBy(attempt.process.name);
-  const payloads = new Set(seen.payloads);
+  /** What is the same to the server: where it makes other bytes of a document, only its mark stays. */
+  const sameness = settings.reformats || settings.putMerges ? markOf : (text: string) => text;
+  const payloads = new Set(seen.payloads.map(sameness));
+  const ids = new Set(seen.payloads.map(idOf));
   const inserted = new Map<string, number>();
-  for (const { kind, collection: changed, text } of changes) {
+  for (const { kind, collection: changed, text, before } of changes) {
     if (changed !== collection) throw new Violation(`a restore of ${collection} changed ${changed}`);
-    if (kind === 'delete' || text === null) throw new Violation('a restore deleted a document');
-    if (!payloads.has(text)) throw new Violation(`a restore wrote what the backup does not hold: ${text}`);
-    if (kind === 'insert') inserted.set(text, (inserted.get(text) ?? 0) + 1);
+    if (kind === 'delete' || text === null) {
+      // where an update only adds, a document is replaced by deleting and inserting it
+      if (!settings.putMerges || !ids.has(idOf(before!))) throw new Violation('a restore deleted a document');
+      inserted.set(idOf(before!), (inserted.get(idOf(before!)) ?? 0) - 1);
+      continue;
+    }
+    if (!payloads.has(sameness(stored(text)))) {
+      throw new Violation(`a restore wrote what the backup does not hold: ${text}`);
+    }
+    if (kind === 'insert') inserted.set(idOf(text), (inserted.get(idOf(text)) ?? 0) + 1);
   }
   const touched = history.touchedByOthers(collection, attempt);
-  for (const [text, times] of inserted) {
-    if (touched.has(idOf(text))) continue;
-    if (times > 1) throw new Violation(`a restore made a document ${times} times: ${text}`);
-    const steady = history.steady(collection, attempt.from, attempt.to);
+  const steady = history.steady(collection, attempt.from, attempt.to);
+  for (const [id, times] of inserted) {
+    // what has no id is known by its content alone
+    const isNameless = settings.reformats && !id.startsWith('"');
+    if (touched.has(id) || times <= 0 || isNameless) continue;
     // a backup of a time of change may hold two of one id, and then so may the target
-    const wanted = seen.payloads.filter((other) => idOf(other) === idOf(text)).length;
-    const before = steady.filter((other) => idOf(other) === idOf(text)).length;
-    if (before >= wanted) throw new Violation(`a restore made a second ${idOf(text)}: ${text}`);
+    const wanted = seen.payloads.filter((other) => idOf(other) === id).length;
+    const before = steady.filter(({ text }) => idOf(text) === id).length;
+    if (before + times > Math.max(wanted, before)) {
+      throw new Violation(`a restore made ${id} ${times} times, and it was there ${before} times`);
+    }
   }
   const { report } = attempt;
   if (report === null) return;
@@ -111,17 +182,11 @@ function judge(world: World, attempt: Attempt<RestoreReport>, seen: SeenBackup, 
     throw new Violation(`a restore with ${report.errors.length} errors ends with ${report.exit_code}`);
   }
   if (report.exit_code !== 0) return;
+  const exactly = samenessOf(world);
   const there = new Set(
-    [...world.server.documents(collection)].map(({ data }) => stored(data.toString('latin1'))),
+    [...world.server.documents(collection)].map(({ data }) => exactly(stored(data.toString('latin1')))),
   );
-  const absent = seen.payloads.filter((text) => !there.has(text) && !touched.has(idOf(text)));
+  const absent = seen.payloads.filter((text) => !there.has(exactly(text)) && !touched.has(idOf(text)));
   if (absent.length > 0)
     throw new Violation(`a restore reports success, and this is not there: ${absent[0]}`);
-}
-
-/** The index is not needed; a damaged marker says that somebody has tampered with the store. */
-function isRefused(world: World, id: string): boolean {
-  const { damage, observer } = world;
-  const isMarkerDamaged = observer.damaged.has('repository.json') && !damage.isGone('repository.json');
-  return isMarkerDamaged || isUnsound(world, id);
 }
