@@ -45,7 +45,7 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
       find: 'await files.link(partial, final);',
       replace: 'await files.rename(partial, final);',
     },
-    { file: 'operations/backup-collection.ts', find: 'if (job.takenIds.has(id)) continue;', replace: '' },
+    { file: 'model/backup-id.ts', find: 'if (taken.has(id)) continue;', replace: '' },
   ],
   'a list that fails is an empty one': [
     {
@@ -111,7 +111,7 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
   ],
   "a manifest's own hash is not checked": [
     {
-      file: 'model/manifest.ts',
+      file: 'model/canonical-record.ts',
       find: 'if (computedHash !== hash) throw',
       replace: 'if (false) throw',
     },
@@ -150,7 +150,11 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
     },
   ],
   'a restore writes nothing': [
-    { file: 'operations/restore/apply.ts', find: '    await writeAll();', replace: '' },
+    {
+      file: 'operations/restore/apply.ts',
+      find: 'queue.begin(() => write(batch, index, action));',
+      replace: '',
+    },
   ],
   'a collection is left out of a backup': [
     {
