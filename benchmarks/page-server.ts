@@ -3,8 +3,9 @@ import { type DocumentSettings, Documents, ID_LENGTH, positionOf } from './docum
 
 /**
  * A server of dialect A in a process of its own that takes as little of the machine as it can: answers are slices of
- * documents made beforehand. `users` holds them all. Any other collection is empty at first and takes just these
- * documents: an insert is compared with the one that it must be, then only marked as there.
+ * documents made beforehand. `users` holds them all, and so does a collection whose name begins with `changed`, but one
+ * in a hundred with another character. Any other collection is empty at first. They take just these documents: what is
+ * written is compared with what it must be, then only marked as there.
  *
  * Settings come as JSON in the first argument, in the second how many milliseconds each answer takes, as if the server
  * were elsewhere; the port is sent to the parent.
@@ -13,11 +14,17 @@ const documents = new Documents(JSON.parse(process.argv[2]!) as DocumentSettings
 const delayMs = Number(process.argv[3]);
 const { count, shape } = documents.settings;
 
+const CHANGED_SHARE = 100;
+
 class Collection {
   readonly #present: Uint8Array | null;
   presentCount: number;
+  /** Positions of documents that are not as they should be. */
+  readonly changed = new Set<number>();
 
-  constructor(full: boolean) {
+  constructor(full: boolean, changed = false) {
+    if (changed)
+      for (let position = 0; position < count; position += CHANGED_SHARE) this.changed.add(position);
     this.#present = full ? null : new Uint8Array(count);
     this.presentCount = full ? count : 0;
   }
@@ -62,7 +69,8 @@ const collections = new Map<string, Collection>([['users', new Collection(true)]
 function collectionOf(name: string): Collection {
   const known = collections.get(name);
   if (known !== undefined) return known;
-  const created = new Collection(false);
+  const isChanged = name.startsWith('changed');
+  const created = new Collection(isChanged, isChanged);
   collections.set(name, created);
   return created;
 }
@@ -88,10 +96,50 @@ function answerQuery(collection: Collection, query: Query, response: http.Server
   const parts: Buffer[] = [Buffer.from('{"documents":[')];
   for (const stretch of stretches) {
     if (parts.length > 1) parts.push(COMMA);
-    parts.push(...documents.pieces(stretch.from, stretch.to));
+    parts.push(...piecesOf(collection, stretch.from, stretch.to));
   }
   parts.push(Buffer.from(`],"total":${collection.presentCount},"limit":${limit},"offset":${offset}}`));
   send(response, 200, parts);
+}
+
+/** Documents at positions [from, to) as they are in a collection. */
+function piecesOf({ changed }: Collection, from: number, to: number): Buffer[] {
+  if (changed.size === 0) return documents.pieces(from, to);
+  const pieces: Buffer[] = [];
+  for (let position = from; position < to; ) {
+    let end = position + 1;
+    while (!changed.has(position) && end < to && !changed.has(end)) end++;
+    const some = documents.pieces(position, end);
+    if (pieces.length > 0) pieces.push(COMMA);
+    pieces.push(...(changed.has(position) ? [withOtherText(Buffer.concat(some))] : some));
+    position = end;
+  }
+  return pieces;
+}
+
+/** The last letter of a document's prose is another. */
+function withOtherText(document: Buffer): Buffer {
+  const quote = document.lastIndexOf(0x22);
+  const copy = Buffer.from(document);
+  copy[quote - 1] = 0x2a;
+  return copy;
+}
+
+/** `{"data":<payload>,"merge":false}`. */
+function answerReplace(
+  collection: Collection,
+  id: string,
+  body: Buffer,
+  response: http.ServerResponse,
+): void {
+  const position = positionOf(id);
+  if (!collection.has(position)) return send(response, 404, [Buffer.from('{"detail":"Document not found"}')]);
+  const document = Buffer.concat(documents.pieces(position, position + 1));
+  const sent = body.subarray('{"data":'.length, '{"data":'.length + document.length);
+  if (shape !== 'flat' || !sent.equals(document))
+    return send(response, 400, [Buffer.from('{"detail":"not the document expected"}')]);
+  collection.changed.delete(position);
+  send(response, 200, [document]);
 }
 
 /** `{"data":<payload>,"id":"<id>"}`, as clients send it: compared as bytes with the document that it must be. */
@@ -114,7 +162,7 @@ function answerInsert(collection: Collection, body: Buffer, response: http.Serve
 function answerDocument(collection: Collection, id: string, response: http.ServerResponse): void {
   const position = positionOf(id);
   if (!collection.has(position)) return send(response, 404, [Buffer.from('{"detail":"Document not found"}')]);
-  send(response, 200, documents.pieces(position, position + 1));
+  send(response, 200, piecesOf(collection, position, position + 1));
 }
 
 function send(response: http.ServerResponse, status: number, parts: readonly Buffer[]): void {
@@ -138,6 +186,7 @@ const server = http.createServer((request, response) => {
   function answer(): void {
     const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
     if (request.method === 'GET') answerDocument(collection, id!, response);
+    else if (request.method === 'PUT') answerReplace(collection, id!, body, response);
     else if (what === 'query') answerQuery(collection, JSON.parse(body.toString()) as Query, response);
     else answerInsert(collection, body, response);
   }

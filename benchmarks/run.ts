@@ -1,6 +1,7 @@
 import { predecessorBenchmark } from './against-predecessor.ts';
 import { showRatio } from './figures.ts';
 import { largeDocumentBenchmark, memoryBenchmark } from './memory.ts';
+import { replaceBenchmark } from './replace.ts';
 import { scannerBenchmark } from './scanner.ts';
 import { selectionBenchmark } from './selection.ts';
 import { throughputBenchmark } from './throughput.ts';
@@ -16,6 +17,7 @@ const BENCHMARKS = {
   },
   throughput: throughputBenchmark,
   predecessor: predecessorBenchmark,
+  replace: replaceBenchmark,
   selection: selectionBenchmark,
   memory: memoryBenchmark,
   'large-document': largeDocumentBenchmark,

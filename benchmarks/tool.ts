@@ -2,15 +2,17 @@ import { readFileSync } from 'node:fs';
 import { openStore, openTarget } from '../src/drivers.ts';
 import { Redaction } from '../src/kernel/redaction.ts';
 import { backup } from '../src/operations/backup.ts';
+import { readTarget } from '../src/operations/restore/reading.ts';
 import { applyRestore, planRestore } from '../src/operations/restore.ts';
 import { verify } from '../src/operations/verify.ts';
 import { createPlatform } from '../src/platform/platform.ts';
-import { openRepository } from '../src/repository.ts';
+import { openRepository, openScratch } from '../src/repository.ts';
 
 /** The tool in a process of its own: one operation, with the settings that the command line has by default. */
 export type ToolTask = { readonly url: string; readonly directory: string } & (
   | { readonly operation: 'backup'; readonly compression: 'gzip' | 'zstd'; readonly readBack: boolean }
   | { readonly operation: 'verify' }
+  | { readonly operation: 'read'; readonly collection: string }
   | { readonly operation: 'restore'; readonly backupId: string; readonly toCollection: string }
 );
 
@@ -63,12 +65,29 @@ async function run(task: ToolTask): Promise<ToolResult> {
         const report = await verify(repository, { backupIds: null, level: 'decode', maxAgeMs: null });
         return { exitCode: report.exit_code, ...describe(report.backups[0]!.backup_id, 0, 0) };
       }
+      case 'read': {
+        const target = await server();
+        const state = await readTarget({
+          platform,
+          target,
+          collection: target.openTarget(task.collection),
+          scratch: await openScratch(repository),
+          phase: 'read-target',
+          object: task.collection,
+          onEvent: () => {},
+          signal: undefined,
+        });
+        await state.close();
+        return { exitCode: state.complete ? 0 : 3, ...describe('', 0, 0) };
+      }
       case 'restore': {
         const { backupId, toCollection } = task;
         const plan = await planRestore(repository, await server(), { backupId, toCollection });
         try {
           const report = await applyRestore(plan);
-          if (report.counts.created !== report.document_count) throw new Error('not everything was created');
+          const { created, replaced, same } = report.counts;
+          if (created + replaced + same !== report.document_count)
+            throw new Error('not everything was restored');
           return { exitCode: report.exit_code, ...describe(backupId, 0, 0) };
         } finally {
           await plan.close();
