@@ -3,17 +3,29 @@ import type { Side } from './match.ts';
 import { HASH_BYTES } from './records.ts';
 
 /**
- * What a restore does to the target, document by document: u32 block ‖ scan key hash ‖ verb ‖ place of the address ‖ hash
+ * What a restore does to the target, document by document: u32 block ‖ u32 index in it ‖ scan key hash ‖ verb ‖ place of the address ‖ hash
  * of the payload that is there now.
  */
 export const ACTION = {
   block: 0,
-  key: 4,
-  verb: 4 + HASH_BYTES,
-  place: 5 + HASH_BYTES,
-  before: 13 + HASH_BYTES,
-  width: 13 + 2 * HASH_BYTES,
+  index: 4,
+  key: 8,
+  verb: 8 + HASH_BYTES,
+  place: 9 + HASH_BYTES,
+  before: 17 + HASH_BYTES,
+  width: 17 + 2 * HASH_BYTES,
 } as const;
+
+/** Where a document stands in what is written. */
+export interface DocumentPlace {
+  readonly block: number;
+  readonly index: number;
+}
+/** The place that stands in a record at `at`. */
+export function placeAt(record: Buffer, at: number): DocumentPlace {
+  return { block: record.readUInt32BE(at), index: record.readUInt32BE(at + 4) };
+}
+
 export const VERB = {
   create: 1,
   replace: 2,
@@ -51,7 +63,7 @@ export class Actions {
   /** @param theirs what is there now; null for what is not there */
   async write(
     verb: number,
-    block: number,
+    { block, index }: DocumentPlace,
     key: Buffer,
     theirs: Pick<Side, 'place' | 'payload'> | null,
   ): Promise<void> {
@@ -59,6 +71,7 @@ export class Actions {
     if (writes.full) await writes.flush();
     const action = writes.slot();
     action.writeUInt32BE(block, ACTION.block);
+    action.writeUInt32BE(index, ACTION.index);
     key.copy(action, ACTION.key, 0, HASH_BYTES);
     action[ACTION.verb] = verb;
     action.fill(0, ACTION.place, ACTION.width);

@@ -66,7 +66,7 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
     const outcome = Buffer.alloc(OUTCOME.width);
     action.copy(outcome, OUTCOME.key, ACTION.key, ACTION.key + HASH_BYTES);
     outcome[OUTCOME.fate] = fate;
-    outcome.writeUInt32BE(action.readUInt32BE(ACTION.block), OUTCOME.block);
+    action.copy(outcome, OUTCOME.document, ACTION.block, ACTION.key);
     settled.push(outcome);
   };
 
@@ -105,7 +105,8 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
     )) {
       await noteSettled();
       if (!(await queue.room())) break;
-      queue.begin(() => write(batch, index, action));
+      const kept = Buffer.from(action); // the view is gone when the next comes
+      queue.begin(() => write(batch, index, kept));
       done++;
       reportProgress(task, done);
     }

@@ -17,20 +17,20 @@ export interface Comparison {
 }
 
 /**
- * A document that the target holds with other bytes: identity hash ‖ scan key hash ‖ fate ‖ block ‖ lone ‖ place of its
+ * A document that the target holds with other bytes: identity hash ‖ scan key hash ‖ fate ‖ place of the document ‖ lone ‖ place of its
  * address. Lone: nothing else has this identity, neither among the documents written nor in the target.
  */
 export const DIFFERENT = {
   identity: 0,
   key: HASH_BYTES,
   fate: 2 * HASH_BYTES,
-  block: 2 * HASH_BYTES + 1,
-  lone: 2 * HASH_BYTES + 5,
-  place: 2 * HASH_BYTES + 6,
-  width: 2 * HASH_BYTES + 14,
+  document: 2 * HASH_BYTES + 1,
+  lone: 2 * HASH_BYTES + 9,
+  place: 2 * HASH_BYTES + 10,
+  width: 2 * HASH_BYTES + 18,
 } as const;
 
-/** identity hash ‖ payload hash ‖ flags ‖ scan key hash ‖ fate ‖ block */
+/** identity hash ‖ payload hash ‖ flags ‖ scan key hash ‖ fate ‖ place of the document */
 const WRITTEN = {
   payload: HASH_BYTES,
   flags: 2 * HASH_BYTES,
@@ -140,7 +140,7 @@ async function addDifferent(
   if (different.full) await different.flush();
   const slot = different.slot();
   record.copy(slot, DIFFERENT.identity, 0, HASH_BYTES);
-  // key, fate and block stand in the same order
+  // key, fate and place stand in the same order
   record.copy(slot, DIFFERENT.key, WRITTEN.outcome, WRITTEN.width);
   slot[DIFFERENT.lone] = lone ? 1 : 0;
   place.copy(slot, DIFFERENT.place);

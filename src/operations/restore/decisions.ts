@@ -1,4 +1,4 @@
-import { type Actions, VERB } from './actions.ts';
+import { type Actions, placeAt, VERB } from './actions.ts';
 import { type Decisions, SHARED_ADDRESS, type Side } from './match.ts';
 import { HASH_BYTES, NAMELESS, sameBytes } from './records.ts';
 
@@ -46,7 +46,7 @@ export class RestoreDecisions implements Decisions {
       this.counts.unaddressable++;
     } else {
       this.counts.replaced++;
-      await this.#actions.write(VERB.replace, blockOf(ours), ours.key, theirs);
+      await this.#actions.write(VERB.replace, placeAt(ours.place, 0), ours.key, theirs);
     }
   }
 
@@ -57,7 +57,7 @@ export class RestoreDecisions implements Decisions {
     }
     this.counts.created++;
     const verb = (ours.flags & SHARED_ADDRESS) === 0 ? VERB.create : VERB.createAlone;
-    await this.#actions.write(verb, blockOf(ours), ours.key, null);
+    await this.#actions.write(verb, placeAt(ours.place, 0), ours.key, null);
   }
 
   async extra(theirs: Side): Promise<void> {
@@ -78,10 +78,6 @@ export class RestoreDecisions implements Decisions {
   undecided(count: number): void {
     this.counts.extra += count;
   }
-}
-
-function blockOf(ours: Side): number {
-  return ours.place.readUInt32BE(0);
 }
 
 /** Whether a document of the target can be named in a request. */

@@ -18,10 +18,11 @@ export class EndangeredDocuments {
 
   /** Notes a document of the backup. */
   add({ scanKeyHash, logicalIdHash, payloadHash }: DocumentHashes): void {
-    for (const name of scanKeyHash === logicalIdHash ? [scanKeyHash] : [scanKeyHash, logicalIdHash]) {
-      this.#names.add(name);
-      this.#contents.add(name, payloadHash);
-    }
+    this.#names.add(scanKeyHash);
+    this.#contents.add(scanKeyHash, payloadHash);
+    if (logicalIdHash === scanKeyHash) return;
+    this.#names.add(logicalIdHash);
+    this.#contents.add(logicalIdHash, payloadHash);
   }
 
   /** Notes a document that is in danger whatever the target holds; `hash` is of its key or its identity. */

@@ -14,17 +14,20 @@ export class HashFilter {
   }
 
   add(hash: string, other?: string): void {
-    for (const at of [0, 4]) {
-      const bit = this.#place(at, hash, other);
-      this.#bits[bit >>> 3]! |= 1 << (bit & 7);
-    }
+    this.#set(this.#place(0, hash, other));
+    this.#set(this.#place(4, hash, other));
   }
 
   mayHold(hash: string, other?: string): boolean {
-    return [0, 4].every((at) => {
-      const bit = this.#place(at, hash, other);
-      return (this.#bits[bit >>> 3]! & (1 << (bit & 7))) !== 0;
-    });
+    return this.#isSet(this.#place(0, hash, other)) && this.#isSet(this.#place(4, hash, other));
+  }
+
+  #set(bit: number): void {
+    this.#bits[bit >>> 3]! |= 1 << (bit & 7);
+  }
+
+  #isSet(bit: number): boolean {
+    return (this.#bits[bit >>> 3]! & (1 << (bit & 7))) !== 0;
   }
 
   #place(at: number, hash: string, other: string | undefined): number {

@@ -28,7 +28,9 @@ export class LiveDocuments {
     const offset = this.#file.size;
     const length = Buffer.alloc(LENGTH_BYTES);
     length.writeUInt32BE(document.length);
-    for (const part of [key, length, document]) await this.#file.append(part);
+    for (const part of [key, length, document]) {
+      if (!this.#file.tryAppend(part)) await this.#file.append(part);
+    }
     return (into, at) => {
       into.writeUIntBE(offset, at, 6);
       into.writeUInt16BE(key.length, at + 6);

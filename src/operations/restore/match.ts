@@ -54,26 +54,49 @@ export async function matchDocuments(
   target: SortedRuns,
   decisions: Decisions,
 ): Promise<void> {
-  const sided = new SortedRuns(scratch, SIDED.width);
+  const free = new SortedRuns(scratch, SIDED.width);
+  const all = new SortedRuns(scratch, SIDED.width);
+  const shared = await sharedAddresses(scratch, ours, target);
   try {
-    await joinByKey(ours, target, sided, decisions, await sharedAddresses(scratch, ours, target));
-    await joinByIdentity(sided, decisions);
+    const pairs: OnPair = (left, right) => decisions.pair(left, right);
+    const counts = await joinByKey(ours, target, shared, pairs, async (record, side, isShared) => {
+      if (side === BACKUP_FREE || side === TARGET_FREE) await addSided(free, record, side, isShared);
+    });
+    if (counts.ours === 0 || counts.theirs === 0) {
+      await decideFree(free, decisions);
+      return;
+    }
+    // an id must be unique among all documents, not just among those that are left
+    await joinByKey(ours, target, shared, null, (record, side, isShared) =>
+      addSided(all, record, side, isShared),
+    );
+    await joinByIdentity(all, decisions);
   } finally {
-    await sided.close();
+    await shared.close();
+    await free.close();
+    await all.close();
   }
 }
 
+type OnPair = (ours: Side, theirs: Side) => Promise<void>;
+type OnRecord = (record: Buffer, side: number, isShared: boolean) => Promise<void>;
+
+/**
+ * Joins both sides by scan key. Resolves with how many documents of each have no partner.
+ *
+ * @param onRecord gets each record of both sides with what it is (TARGET_FREE …)
+ */
 async function joinByKey(
   backup: SortedRuns,
   target: SortedRuns,
-  sided: SortedRuns,
-  decisions: Decisions,
   shared: SortedRuns,
-): Promise<void> {
-  await using _ = { [Symbol.asyncDispose]: () => shared.close() };
+  onPair: OnPair | null,
+  onRecord: OnRecord,
+): Promise<{ ours: number; theirs: number }> {
   const left = await RecordCursor.open(backup);
   const right = await RecordCursor.open(target);
   const addresses = await RecordCursor.open(shared);
+  const free = { ours: 0, theirs: 0 };
   while (left.current !== null || right.current !== null) {
     const order =
       left.current === null
@@ -89,17 +112,27 @@ async function joinByKey(
     )
       await addresses.advance();
     const isShared = addresses.current !== null && sameAddress(addresses.current, at);
-    if (order === 0)
-      await decisions.pair(ofRecord(left.current!, isShared), ofRecord(right.current!, isShared));
-    const matched = order === 0;
+    if (order === 0) await onPair?.(ofRecord(left.current!, isShared), ofRecord(right.current!, isShared));
     if (order <= 0) {
-      await addSided(sided, left.current!, matched ? BACKUP_TAKEN : BACKUP_FREE, isShared);
-      await left.advance();
+      if (order < 0) free.ours++;
+      await onRecord(left.current!, order === 0 ? BACKUP_TAKEN : BACKUP_FREE, isShared);
+      if (!left.step()) await left.advance();
     }
     if (order >= 0) {
-      await addSided(sided, right.current!, matched ? TARGET_TAKEN : TARGET_FREE, isShared);
-      await right.advance();
+      if (order > 0) free.theirs++;
+      await onRecord(right.current!, order === 0 ? TARGET_TAKEN : TARGET_FREE, isShared);
+      if (!right.step()) await right.advance();
     }
+  }
+  return free;
+}
+
+/** Where all documents without a partner are on one side there is nothing to match them with. */
+async function decideFree(free: SortedRuns, decisions: Decisions): Promise<void> {
+  for (const cursor = await RecordCursor.open(free); cursor.current !== null; await cursor.advance()) {
+    const document = ofSided(cursor.current);
+    if (cursor.current[SIDED.side] === BACKUP_FREE) await decisions.alone(document);
+    else await decisions.extra(document);
   }
 }
 
@@ -128,7 +161,7 @@ async function sharedAddresses(
     }
     if (former === null) former = Buffer.alloc(HASH_BYTES);
     key.copy(former, 0, 0, HASH_BYTES);
-    await cursor.advance();
+    if (!cursor.step()) await cursor.advance();
   }
 }
 

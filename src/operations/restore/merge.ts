@@ -5,13 +5,13 @@ import { AppendedFile } from '../../kernel/appended-file.ts';
 import { JsonMalformed } from '../../kernel/json/json-malformed.ts';
 import { spliceMembers } from '../../kernel/json/members.ts';
 import { hasEmptyKey, payload } from '../../model/shape.ts';
-import { ACTION, Actions } from './actions.ts';
+import { ACTION, Actions, type DocumentPlace } from './actions.ts';
 import type { MatchCounts } from './decisions.ts';
 import { type DocumentOfAction, documentsOfActions } from './documents-of-actions.ts';
 import type { Material } from './material.ts';
 import { liveDocument } from './pre-images.ts';
 import type { TargetReading, TargetState } from './reading.ts';
-import { DocumentRecords } from './records.ts';
+import { DocumentRecords, writePlace } from './records.ts';
 import { valueHash } from './values.ts';
 
 const BLOCK_BYTES = 1 << 20;
@@ -58,18 +58,18 @@ export async function mergeDocuments(
         counts.same++;
         continue;
       }
-      const block = await merged.add(text);
+      const { block, index: inBlock } = await merged.add(text);
       const batch = lineBatch(text);
       await records.add(
         hasher.read(batch, 0),
         () => valueHash(codec, batch, 0, shape),
         hasEmptyKey(batch, 0, shape),
-        (into, at) => into.writeUInt32BE(block, at),
+        (into, at) => writePlace(into, at, block, inBlock),
       );
       const place = action.subarray(ACTION.place, ACTION.before);
       const isThere = place.readUInt16BE(6) > 0;
       const theirs = isThere ? { place, payload: action.subarray(ACTION.before) } : null;
-      await mergedActions.write(action[ACTION.verb]!, block, key, theirs);
+      await mergedActions.write(action[ACTION.verb]!, { block, index: inBlock }, key, theirs);
     }
     await merged.file.seal();
     return {
@@ -117,19 +117,23 @@ class MergedDocuments {
   readonly file: AppendedFile;
   /** Where each block begins. */
   readonly #starts: number[] = [];
+  #inLast = 0;
 
   constructor(file: AppendedFile) {
     this.file = file;
   }
 
-  /** Returns the block that the document is in. */
-  async add(text: Uint8Array): Promise<number> {
+  /** Returns where the document is. */
+  async add(text: Uint8Array): Promise<DocumentPlace> {
     const { size } = this.file;
     const start = this.#starts.at(-1);
-    if (start === undefined || size - start + text.length > BLOCK_BYTES) this.#starts.push(size);
+    if (start === undefined || size - start + text.length > BLOCK_BYTES) {
+      this.#starts.push(size);
+      this.#inLast = 0;
+    }
     await this.file.append(text);
     await this.file.append(COMMA_LINE);
-    return this.#starts.length - 1;
+    return { block: this.#starts.length - 1, index: this.#inLast++ };
   }
 
   async *batches(): AsyncGenerator<BlockBatch> {

@@ -19,5 +19,5 @@ export const FATE = {
 } as const;
 export type Fate = (typeof FATE)[keyof typeof FATE];
 
-/** Record of one outcome: scan key hash of the document in the backup ‖ fate ‖ its block in the archive. */
-export const OUTCOME = { key: 0, fate: HASH_BYTES, block: HASH_BYTES + 1, width: HASH_BYTES + 5 } as const;
+/** Record of one outcome: scan key hash of the document in the backup ‖ fate ‖ its place (block and index in it). */
+export const OUTCOME = { key: 0, fate: HASH_BYTES, document: HASH_BYTES + 1, width: HASH_BYTES + 9 } as const;

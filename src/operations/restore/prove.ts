@@ -1,4 +1,5 @@
 import { indexKey } from '../../archive/layout.ts';
+import type { BlockBatch } from '../../archive/reader.ts';
 import { readManifest } from '../../catalog/catalog.ts';
 import { BackupError } from '../../kernel/errors.ts';
 import type { OnEvent } from '../../kernel/events.ts';
@@ -14,7 +15,7 @@ import { type ArchiveFacts, type OnDocument, proveArchive, readArchive } from '.
 import type { EndangeredDocuments } from './endangered.ts';
 import { idsMissing, partLost } from './findings.ts';
 import type { Material } from './material.ts';
-import { DocumentRecords } from './records.ts';
+import { DocumentRecords, writePlace } from './records.ts';
 import { valueHash } from './values.ts';
 
 export interface ProvedBackup {
@@ -48,7 +49,9 @@ export async function proveBackup(
 ): Promise<ProvedBackup> {
   const scratch = await openScratch(repository);
   const records = new DocumentRecords(scratch, !options.serverGivenKeys);
-  const noteDocument = recorder(repository, manifest.document_shape, records, options.endangered);
+  // readings of chosen documents hand out no others when they are read again
+  const indexOf = options.ids === undefined ? undefined : ordinals();
+  const noteDocument = recorder(repository, manifest.document_shape, records, options.endangered, indexOf);
   try {
     const read = options.allowPartial
       ? await readGood(repository, manifest, options, noteDocument)
@@ -122,6 +125,7 @@ function recorder(
   shape: DocumentShape,
   records: DocumentRecords,
   endangered: EndangeredDocuments | undefined,
+  indexOf: (batch: BlockBatch, index: number) => number = (_batch, index) => index,
 ): OnDocument {
   return (batch, index, hashes) => {
     endangered?.add(hashes);
@@ -129,8 +133,17 @@ function recorder(
       hashes,
       () => valueHash(platform.codec, batch, index, shape),
       hasEmptyKey(batch, index, shape),
-      (into, at) => into.writeUInt32BE(batch.block, at),
+      (into, at) => writePlace(into, at, batch.block, indexOf(batch, index)),
     );
+  };
+}
+
+/** Numbers the documents of each block in the order in which they are asked about. */
+function ordinals(): (batch: BlockBatch) => number {
+  let [block, next] = [-1, 0];
+  return (batch) => {
+    if (batch.block !== block) [block, next] = [batch.block, 0];
+    return next++;
   };
 }
 

@@ -1,6 +1,6 @@
 import { DocumentHasher } from '../../archive/document-hashes.ts';
 import { SortedRuns } from '../../kernel/sorted-runs.ts';
-import { Actions, VERB } from './actions.ts';
+import { Actions, placeAt, VERB } from './actions.ts';
 import { type Comparison, compareWritten, DIFFERENT } from './compare.ts';
 import { findUndeleted } from './deletions.ts';
 import type { Material } from './material.ts';
@@ -107,8 +107,8 @@ async function judgeMissing({ missing }: Comparison, result: ReadBack, last: boo
     else {
       if (inDoubt) result.resent++;
       else result.gone++;
-      const block = cursor.current.readUInt32BE(OUTCOME.block);
-      await result.again.write(VERB.create, block, cursor.current.subarray(0, HASH_BYTES), null);
+      const place = placeAt(cursor.current, OUTCOME.document);
+      await result.again.write(VERB.create, place, cursor.current.subarray(0, HASH_BYTES), null);
     }
   }
 }
@@ -145,7 +145,7 @@ async function judgeDifferent(
       const verb = record[DIFFERENT.fate] === FATE.replaced ? VERB.replaceAgain : VERB.recreate;
       await result.again.write(
         verb,
-        record.readUInt32BE(DIFFERENT.block),
+        placeAt(record, DIFFERENT.document),
         record.subarray(DIFFERENT.key, DIFFERENT.fate),
         { place: record.subarray(DIFFERENT.place, DIFFERENT.width), payload: NO_BYTES },
       );

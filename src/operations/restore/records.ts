@@ -15,7 +15,7 @@ const PLACE_BYTES = 8;
  *
  * The identity is what the same document has on another server: the payload's own id, else its value (servers write
  * one value in many ways).
- * The place is the archive's block (backup) or where its address stands (target, see LiveDocuments).
+ * The place is the archive's block and the document's index in it, two u32 (backup), or where its address stands (target, see LiveDocuments).
  */
 export const RECORD = {
   key: 0,
@@ -77,6 +77,12 @@ export function identityOf(
   return { identity, byContent };
 }
 
+/** Where a document stands in an archive, as the place of its record. */
+export function writePlace(into: Buffer, at: number, block: number, index: number): void {
+  into.writeUInt32BE(block, at);
+  into.writeUInt32BE(index, at + 4);
+}
+
 /** Reads sorted records one by one; `at` is undefined at the end. A record is valid until the next `advance`. */
 export class RecordCursor {
   current: Buffer | null = null;
@@ -96,6 +102,14 @@ export class RecordCursor {
     return cursor;
   }
 
+  /** Goes on to the next record if it is at hand; false: `advance` must be awaited. Costs a tenth of it. */
+  step(): boolean {
+    if (this.#at >= this.#piece.length) return false;
+    this.current = this.#piece.subarray(this.#at, this.#at + this.#width);
+    this.#at += this.#width;
+    return true;
+  }
+
   async advance(): Promise<void> {
     if (this.#at >= this.#piece.length) {
       const next = await this.#pieces.next();
@@ -106,8 +120,7 @@ export class RecordCursor {
       this.#piece = next.value;
       this.#at = 0;
     }
-    this.current = this.#piece.subarray(this.#at, this.#at + this.#width);
-    this.#at += this.#width;
+    this.step();
   }
 }
 

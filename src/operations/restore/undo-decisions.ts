@@ -1,5 +1,5 @@
 import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
-import { type Actions, VERB } from './actions.ts';
+import { type Actions, placeAt, VERB } from './actions.ts';
 import type { ChangedDocuments } from './changed-documents.ts';
 import type { MatchCounts } from './decisions.ts';
 import { isAddressable } from './decisions.ts';
@@ -110,7 +110,7 @@ export class UndoDecisions implements Decisions {
       const isThere = place.readUInt16BE(6) > 0;
       await this.#actions.write(
         returned[RETURN.verb]!,
-        kept.current.readUInt32BE(RECORD.place),
+        placeAt(kept.current, RECORD.place),
         returned.subarray(0, HASH_BYTES),
         isThere ? { place, payload: returned.subarray(RETURN.payload) } : null,
       );
