@@ -42,7 +42,11 @@ export function refusals(store: WorldStore, id: string): readonly string[] {
  */
 export function crossings(attempt: Attempt<unknown>): readonly string[] {
   if (attempt.alone) return [];
-  return ['STORE_EXISTS', 'STORE_MISSING', 'BACKUP_MISSING', 'MANIFEST_DAMAGED', 'MARKER_DAMAGED'];
+  return [
+    ...['STORE_EXISTS', 'STORE_MISSING', 'BACKUP_MISSING', 'MANIFEST_DAMAGED', 'MARKER_DAMAGED'],
+    // a power cut ends one run only, and what another one had not synced is lost
+    ...['STORE_DAMAGED', 'STATE_FAILED'],
+  ];
 }
 
 /** Whether a run may have misread what is in the store. */
