@@ -15,6 +15,7 @@ export type {
   ReportedError,
   ReportedWarning,
   RestoreCounts,
+  RestoreMode,
   RestoreReport,
   VerifiedBackup,
   VerifyLevel,

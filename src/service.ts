@@ -21,7 +21,15 @@ import { backup } from './operations/backup.ts';
 import { exportBackup } from './operations/export.ts';
 import { list, show } from './operations/list.ts';
 import { rebuild } from './operations/rebuild.ts';
-import { applyRestore, planRestore, validateBackup } from './operations/restore.ts';
+import {
+  type ApplyOptions,
+  applyRestore,
+  planRestore,
+  type RestorePlan,
+  type RestoreRequest,
+  validateBackup,
+} from './operations/restore.ts';
+import { planUndo } from './operations/undo.ts';
 import { verify } from './operations/verify.ts';
 import { createPlatform } from './platform/platform.ts';
 import { Session } from './session.ts';
@@ -47,8 +55,16 @@ export interface BackupOptions extends OperationContext {
 }
 
 export interface RestoreOptions extends OperationContext {
-  /** Merging comes in a later version: true is refused. */
+  /** Puts the members of the backup's documents into those of the target, and keeps their others. */
   readonly merge?: boolean;
+  /** Also deletes what the backup does not hold. */
+  readonly exact?: boolean;
+  /** Only the documents with these ids. */
+  readonly ids?: readonly string[];
+  /** What is good of a damaged backup; the rest is listed. */
+  readonly allowPartial?: boolean;
+  /** False: nothing is kept of what is written over, and the restore cannot be undone. */
+  readonly undoable?: boolean;
   /** Reads everything and writes nothing. */
   readonly dryRun?: boolean;
   /** Only proves that the backup is whole; contacts no server. */
@@ -135,13 +151,15 @@ export class BackupService implements AsyncDisposable {
     return await adopt(await this.#session.repository(), request, options);
   }
 
-  /** Restores a backup of `collection`: documents that it holds are created or replaced, others left alone. */
+  /**
+   * Restores a backup of `collection`: documents that it holds are created or replaced, others left alone. The report's
+   * `restore_id` takes it back.
+   */
   async restoreCollection(
     collection: string,
     backupId: string,
     options: RestoreOptions = {},
   ): Promise<RestoreReport> {
-    if (options.merge === true) throw notYet('merge');
     const repository = await this.#session.repository();
     const { manifest } = await show(repository, backupId, options);
     if (manifest.collection !== collection) {
@@ -156,14 +174,30 @@ export class BackupService implements AsyncDisposable {
       );
     }
     if (options.validateOnly === true) return await validateBackup(repository, backupId, options);
-    const { toCollection } = options;
-    const request = { backupId, ...(toCollection !== undefined && { toCollection }) };
+    const { toCollection, merge, exact, ids, allowPartial } = options;
+    if (merge === true && exact === true)
+      throw new BackupError('USAGE_INVALID', 'merge does not go with exact', { kept: 'Nothing was done.' });
+    const request: RestoreRequest = {
+      backupId,
+      mode: merge === true ? 'merge' : exact === true ? 'exact' : 'replace',
+      ...(toCollection !== undefined && { toCollection }),
+      ...(ids !== undefined && { ids }),
+      ...(allowPartial !== undefined && { allowPartial }),
+    };
     const plan = await planRestore(repository, await this.#session.target(), request, options);
-    try {
-      return options.dryRun === true ? plan.report : await applyRestore(plan, options);
-    } finally {
-      await plan.close();
-    }
+    return await carryOut(plan, options);
+  }
+
+  /** Takes a restore back, as far as nobody else has written since: the rest is named in the report. */
+  async undoRestore(
+    restoreId: string,
+    options: OperationContext & { readonly dryRun?: boolean } = {},
+  ): Promise<RestoreReport> {
+    const target = await this.#session.target();
+    return await carryOut(
+      await planUndo(await this.#session.repository(), target, restoreId, options),
+      options,
+    );
   }
 
   /** Hands out the documents of a backup as plain JSON; the next piece comes when `write` has resolved. */
@@ -194,6 +228,17 @@ export class BackupService implements AsyncDisposable {
       adoptStore: false,
     });
     return await backup(await this.#session.repository(), await this.#session.source(), request, options);
+  }
+}
+
+async function carryOut(
+  plan: RestorePlan,
+  options: ApplyOptions & { readonly dryRun?: boolean },
+): Promise<RestoreReport> {
+  try {
+    return options.dryRun === true ? plan.report : await applyRestore(plan, options);
+  } finally {
+    await plan.close();
   }
 }
 

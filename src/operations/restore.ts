@@ -21,6 +21,7 @@ import {
 import { matchDocuments } from './restore/match.ts';
 import type { Material } from './restore/material.ts';
 import { type Merged, mergeDocuments } from './restore/merge.ts';
+import { newerDocuments } from './restore/newer.ts';
 import { Plan, type RestorePlan } from './restore/plan.ts';
 import { indexWarning, proveBackup, readGuarded } from './restore/prove.ts';
 import { readDocuments, readTarget, type TargetReading } from './restore/reading.ts';
@@ -137,8 +138,10 @@ export async function planRestore(
     written = merged;
   }
 
+  const newer = exact ? await newerDocuments(reading, state, actions, manifest) : [];
   const warnings = [
     ...proved.warnings,
+    ...newer,
     ...planWarnings(manifest, state, name, serverGivenKeys ? counts.created : 0),
   ];
   const errors = [...incompleteness(manifest), ...proved.errors, ...unmatched(counts, name)];
@@ -209,7 +212,8 @@ function assertSound({ mode, ids, allowPartial }: RestoreRequest, manifest: Mani
     );
   if (ids !== undefined && allowPartial === true)
     refuse('chosen documents and what is good of a damaged backup', 'Give one of --ids and --allow-partial.');
-  if (mode === 'exact' && manifest.status !== 'completed') throw incompleteBackup(manifest);
+  const isProved = manifest.status === 'completed' && manifest.consistency !== 'unproven';
+  if (mode === 'exact' && !isProved) throw incompleteBackup(manifest);
 }
 
 /**

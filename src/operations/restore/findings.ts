@@ -71,7 +71,7 @@ export function unreadTarget(name: string): BackupError {
 export function incompleteBackup(manifest: Manifest): BackupError {
   return new BackupError(
     'RESTORE_REFUSED',
-    `the backup ${manifest.backup_id} is incomplete: what it does not hold may have existed`,
+    `the backup ${manifest.backup_id} is not proved to be complete: what it does not hold may have existed`,
     {
       operation: 'restore',
       object: manifest.backup_id,
