@@ -139,6 +139,11 @@ export interface RestoreReport extends Report {
   readonly backup_time: string;
   readonly document_count: number;
   readonly counts: RestoreCounts;
+  /**
+   * What carrying out the plan takes: requests for writing and reading back, and seconds at the rate at which the target
+   * answered when it was read, one request after the other. Left out where nothing is to be written.
+   */
+  readonly estimate?: { readonly requests: number; readonly seconds: number };
   /** How the target's documents compare after the restore, by value where bytes differ. */
   readonly read_back: {
     readonly same_bytes: number;

@@ -9,6 +9,7 @@ import { keyToInsert } from './restore/apply.ts';
 import { NO_COUNTS, writtenReport } from './restore/counts.ts';
 import { RestoreDecisions } from './restore/decisions.ts';
 import { EndangeredDocuments } from './restore/endangered.ts';
+import { estimateOf } from './restore/estimate.ts';
 import {
   describe,
   incompleteBackup,
@@ -169,6 +170,7 @@ export async function planRestore(
       exit_code: combinedExit(errors.map(exitOf)),
       duration_ms: Math.round(platform.clock.monotonic() - begun),
       counts: { ...NO_COUNTS, ...counts },
+      ...estimateOf(written.actions, state, serverGivenKeys),
       read_back: null,
       warnings,
       errors,

@@ -10,6 +10,7 @@ import { ChangedDocuments } from './restore/changed-documents.ts';
 import { parseChange } from './restore/changes.ts';
 import { NO_COUNTS } from './restore/counts.ts';
 import { EndangeredDocuments } from './restore/endangered.ts';
+import { estimateOf } from './restore/estimate.ts';
 import { changedByOthers, targetName, unmatched, unreadTarget } from './restore/findings.ts';
 import { readRestoreRecord } from './restore/kept-restores.ts';
 import { matchDocuments } from './restore/match.ts';
@@ -111,6 +112,7 @@ export async function planUndo(
       exit_code: combinedExit(errors.map(exitOf)),
       duration_ms: Math.round(platform.clock.monotonic() - begun),
       counts: { ...NO_COUNTS, ...counts },
+      ...estimateOf(actions, state, serverGivenKeys),
       read_back: null,
       warnings: [],
       errors,

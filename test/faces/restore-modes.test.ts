@@ -117,6 +117,7 @@ test('a saved plan is carried out as it is, or refused', async () => {
   disaster();
   const before = project.sandbox.digest();
   const made = await zerodbBackup('restore', backupId, '--plan', 'plan.ndjson');
+  expect(made.stdout).toMatch(/Some 4 requests; one by one, at the rate at which the target was read: 0:01/);
   expect(made.code, made.stderr).toBe(0);
   expect(project.sandbox.digest()).toBe(before);
   const file = join(project.home, 'plan.ndjson');

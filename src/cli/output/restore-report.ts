@@ -3,7 +3,7 @@ import type { RestoreReport } from '../../model/report.ts';
 import { failureLines } from './failure.ts';
 import { banner } from './layout.ts';
 import type { Output } from './output.ts';
-import { formatCount, formatSeconds, formatTime } from './quantities.ts';
+import { formatClock, formatCount, formatSeconds, formatTime } from './quantities.ts';
 
 export function restoreHeader(
   backupIds: readonly string[],
@@ -42,6 +42,11 @@ export function planLines(report: RestoreReport): string[] {
     ...line(counts.extra, 'only there: left alone'),
     ...line(counts.ambiguous, 'match more than one document: left alone'),
     ...line(counts.unaddressable, 'cannot be addressed there: left alone'),
+    ...(report.estimate === undefined
+      ? []
+      : [
+          `  Some ${formatCount(report.estimate.requests)} requests; one by one, at the rate at which the target was read: ${formatClock(1000 * report.estimate.seconds)}`,
+        ]),
     ...report.warnings.map(({ message }) => `  Note: ${printable(message)}`),
   ];
 }

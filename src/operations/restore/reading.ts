@@ -1,4 +1,5 @@
 import { DocumentHasher, type DocumentHashes } from '../../archive/document-hashes.ts';
+import type { Clock } from '../../kernel/clock.ts';
 import { BackupError } from '../../kernel/errors.ts';
 import type { OnEvent } from '../../kernel/events.ts';
 import { releaseMemory } from '../../kernel/memory.ts';
@@ -8,6 +9,7 @@ import { runWorkers } from '../../kernel/workers.ts';
 import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
 import { detectShape, scanKeyText } from '../../model/shape.ts';
 import { Scan, ScanMustRestart } from '../../sources/scan/scan.ts';
+import type { CollectionPages } from '../../sources/source.ts';
 import type { Target, TargetCollection } from '../../sources/target.ts';
 import type { EndangeredDocuments } from './endangered.ts';
 import { LiveDocuments } from './live-documents.ts';
@@ -23,6 +25,9 @@ export interface TargetState {
   readonly documentCount: number;
   /** False if only chosen documents were read. */
   readonly whole: boolean;
+  /** Requests that the reading took, and how long. */
+  readonly requests: number;
+  readonly readMs: number;
   readonly shape: DocumentShape;
   readonly records: DocumentRecords;
   readonly live: LiveDocuments;
@@ -52,6 +57,7 @@ export interface TargetReading {
 
 /** Reads the whole collection once. */
 export async function readTarget(reading: TargetReading): Promise<TargetState> {
+  const counter = new RequestCounter(reading.platform.clock);
   for (const withoutKeyset of [false, true]) {
     const records = new DocumentRecords(reading.scratch, !reading.collection.traits.serverGivenKeys);
     const live = new LiveDocuments(reading.scratch);
@@ -60,8 +66,16 @@ export async function readTarget(reading: TargetReading): Promise<TargetState> {
       await live.close();
     };
     try {
-      const found = await scanInto(reading, withoutKeyset, records, live);
-      return { ...found, whole: true, documentCount: records.runs.count, records, live, close };
+      const found = await scanInto(reading, counter, withoutKeyset, records, live);
+      return {
+        ...found,
+        ...counter.figures,
+        whole: true,
+        documentCount: records.runs.count,
+        records,
+        live,
+        close,
+      };
     } catch (thrown) {
       await close();
       if (!(thrown instanceof ScanMustRestart) || withoutKeyset) throw thrown;
@@ -84,6 +98,7 @@ export async function readDocuments(
   keys: readonly Uint8Array[],
 ): Promise<TargetState> {
   const { collection, target, scratch, platform, signal } = reading;
+  const counter = new RequestCounter(platform.clock);
   const records = new DocumentRecords(scratch, !collection.traits.serverGivenKeys);
   const live = new LiveDocuments(scratch);
   const close = async (): Promise<void> => {
@@ -91,7 +106,7 @@ export async function readDocuments(
     await live.close();
   };
   try {
-    const pages = target.openCollection(collection.collection);
+    const pages = counter.counted(target.openCollection(collection.collection));
     const sample = await pages.page({ limit: Math.min(SAMPLE, pages.traits.limitMax), offset: 0 }, signal);
     const shape = detectShape(sample, pages.traits.shapes);
     const hasher = new DocumentHasher(platform.codec, shape);
@@ -99,6 +114,7 @@ export async function readDocuments(
     const left = [...keys];
     await runWorkers(KEYS_AT_ONCE, async () => {
       for (let key = left.pop(); key !== undefined; key = left.pop()) {
+        counter.requests++;
         const document = await collection.document(key, signal);
         if (document !== null) found.push({ key, document });
       }
@@ -115,6 +131,7 @@ export async function readDocuments(
       exists: true,
       complete: true,
       whole: false,
+      ...counter.figures,
       shape,
       documentCount: found.length,
       records,
@@ -134,6 +151,7 @@ const BY_PAGES_ONLY: readonly string[] = ['SOURCE_NOT_FOUND', 'SOURCE_MALFORMED'
 
 async function scanInto(
   reading: TargetReading,
+  counter: RequestCounter,
   withoutKeyset: boolean,
   records: DocumentRecords,
   live: LiveDocuments,
@@ -141,7 +159,7 @@ async function scanInto(
   const { platform, collection, scratch, signal } = reading;
   let scan: Scan;
   try {
-    const pages = reading.target.openCollection(collection.collection);
+    const pages = counter.counted(reading.target.openCollection(collection.collection));
     scan = await Scan.open(pages, { platform, scratch, withoutKeyset, signal });
   } catch (thrown) {
     if (!(thrown instanceof BackupError && thrown.code === 'SOURCE_NOT_FOUND')) throw thrown;
@@ -173,6 +191,32 @@ async function scanInto(
   await live.seal();
   const complete = scan.finding.proved && scan.finding.missing.length === 0;
   return { exists: true, complete, shape: scan.shape };
+}
+
+/** How fast the target answers. */
+class RequestCounter {
+  requests = 0;
+  readonly #clock: Clock;
+  readonly #begun: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#begun = clock.monotonic();
+  }
+
+  counted(pages: CollectionPages): CollectionPages {
+    return {
+      ...pages,
+      page: (query, signal) => {
+        this.requests++;
+        return pages.page(query, signal);
+      },
+    };
+  }
+
+  get figures(): Pick<TargetState, 'requests' | 'readMs'> {
+    return { requests: this.requests, readMs: this.#clock.monotonic() - this.#begun };
+  }
 }
 
 function documentBytes({ bytes, spans }: DocumentBatch, index: number): Uint8Array {

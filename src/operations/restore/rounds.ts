@@ -48,11 +48,7 @@ const KEYED_SHARE = 20;
 const KEYED_MAX = 20_000;
 
 /** Carries out actions and reads back what became of them, again with what can be mended, until nothing can. */
-export async function writeInRounds(
-  reader: Reader,
-  actions: Actions,
-  { live, documentCount, whole }: TargetState,
-): Promise<Written> {
+export async function writeInRounds(reader: Reader, actions: Actions, state: TargetState): Promise<Written> {
   const written: Written = {
     serverGivenKeys: reader.reading.collection.traits.serverGivenKeys,
     created: 0,
@@ -76,11 +72,8 @@ export async function writeInRounds(
     errors: [],
   };
   await using opened = new AsyncDisposableStack();
-  const byKey =
-    !written.serverGivenKeys &&
-    actions.count <= KEYED_MAX &&
-    (!whole || actions.count * KEYED_SHARE <= documentCount);
-  let next = { actions, live };
+  const byKey = isReadBackByKey(actions, state, written.serverGivenKeys);
+  let next = { actions, live: state.live };
   for (let round = 1; round <= ROUNDS_MAX && next.actions.count > 0; round++) {
     const after = await writeOnce(reader, next.actions, next.live, round, byKey, written);
     opened.defer(() => after.close());
@@ -88,6 +81,15 @@ export async function writeInRounds(
   }
   written.deleted = actions.deletions.count - written.undeleted - written.keptByOthers;
   return written;
+}
+
+/** Whether what is written is read back document by document: where reading the whole collection would take longer. */
+export function isReadBackByKey(
+  { count }: Actions,
+  { documentCount, whole }: TargetState,
+  serverGivenKeys: boolean,
+): boolean {
+  return !serverGivenKeys && count <= KEYED_MAX && (!whole || count * KEYED_SHARE <= documentCount);
 }
 
 async function writeOnce(
