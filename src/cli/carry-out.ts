@@ -40,11 +40,11 @@ export async function carryOut(
   }
 }
 
-/** Each document that would be written, with the members that would change. */
+/** Each document, with the members that would change. */
 async function showChanges({ output }: Invocation, plan: RestorePlan): Promise<void> {
   for await (const { id, does, fields } of plannedChanges(plan)) {
     const what = fields === null || fields.length === 0 ? '' : `: ${fields.join(', ')}`;
-    output.say([printable(`  ${does.padEnd(7)}  ${id}${what}`)]);
+    output.say([printable(`  ${does.padEnd(13)}  ${id}${what}`)]);
   }
 }
 

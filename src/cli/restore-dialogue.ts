@@ -50,14 +50,19 @@ async function restoreOne(
 ): Promise<RestoreReport> {
   const { session, context } = invocation;
   if (flags.validateOnly === true) return await validateBackup(await session.repository(), backupId, context);
-  const plan = await planOne(invocation, requestFor(backupId, flags));
+  const plan = await planOne(invocation, requestFor(invocation, backupId, flags));
   if (flags.plan !== undefined) return await savePlan(invocation, plan, flags.plan);
   return await carryOut(invocation, plan, flags, agreed);
 }
 
-function requestFor(backupId: string, { to, merge, exact, ids, allowPartial }: RestoreFlags): RestoreRequest {
+function requestFor(
+  { configuration }: Invocation,
+  backupId: string,
+  { to, merge, exact, ids, allowPartial }: RestoreFlags,
+): RestoreRequest {
   return {
     backupId,
+    listUntouched: configuration.settings.verbose,
     mode: merge === true ? 'merge' : exact === true ? 'exact' : 'replace',
     ...(to !== undefined && { toCollection: to }),
     ...(ids !== undefined && { ids }),
@@ -116,7 +121,7 @@ async function askForAll(
   const reports: RestoreReport[] = [];
   for (const id of ids) {
     try {
-      const plan = await planOne(invocation, requestFor(id, flags));
+      const plan = await planOne(invocation, requestFor(invocation, id, flags));
       await plan.close();
       invocation.output.say(planLines(plan.report));
       reports.push(plan.report);

@@ -107,7 +107,7 @@ export async function assertAsPlanned(
   );
 }
 
-/** What a plan would do to each document, for people. */
+/** What a plan would do to one document, for people: `create`, `replace`, `delete`, or why it is left alone. */
 export interface PlannedChange {
   readonly id: string;
   readonly does: string;
@@ -115,13 +115,28 @@ export interface PlannedChange {
   readonly fields: readonly string[] | null;
 }
 
+/** Documents that are left alone come last, where the plan was asked to list them. */
 export async function* plannedChanges(plan: RestorePlan): AsyncGenerator<PlannedChange> {
-  for await (const line of changesOf(partsOf(plan))) {
+  const parts = partsOf(plan);
+  for await (const line of changesOf(parts)) {
     const change = JSON.parse(Buffer.from(line).toString('utf8')) as Named & {
       do: string;
       fields?: string[];
     };
     yield { id: nameOf(change), does: change.do, fields: change.fields ?? null };
+  }
+  const { untouched, state, repository } = parts;
+  if (untouched === null) return;
+  const names = untouched.documents.names(repository.platform.codec, untouched.material, state.live);
+  for await (const { name, reason } of names) yield { id: plainId(name), does: reason, fields: null };
+}
+
+/** A key without the quotes of its JSON text. */
+function plainId(text: string): string {
+  try {
+    return String(JSON.parse(text));
+  } catch {
+    return text;
   }
 }
 

@@ -28,6 +28,7 @@ import { indexWarning, proveBackup, readGuarded } from './restore/prove.ts';
 import { readDocuments, readTarget, type TargetReading } from './restore/reading.ts';
 import { interruptedRestore, keepRecord, keepReport } from './restore/record.ts';
 import { writeInRounds } from './restore/rounds.ts';
+import { UntouchedDocuments } from './restore/untouched.ts';
 import { proveArchive } from './verified-reading.ts';
 
 export type { RestorePlan };
@@ -44,6 +45,8 @@ export interface RestoreRequest {
   readonly allowPartial?: boolean;
   /** The interrupted restore that this one goes on with. */
   readonly continues?: string;
+  /** Remembers which documents are left alone as well. */
+  readonly listUntouched?: boolean;
 }
 
 export interface ApplyOptions extends OperationContext {
@@ -129,12 +132,14 @@ export async function planRestore(
   if (!state.complete && serverGivenKeys) throw unreadTarget(name);
   const actions = new Actions(proved.scratch);
   opened.defer(() => actions.close());
-  const decisions = new RestoreDecisions(actions, exact);
+  const untouched = request.listUntouched === true ? new UntouchedDocuments(proved.scratch) : null;
+  if (untouched !== null) opened.defer(() => untouched.close());
+  const decisions = new RestoreDecisions(actions, exact, untouched);
   await matchDocuments(proved.scratch, proved.material.records, state.records.runs, decisions);
   const { counts } = decisions;
   let written: Pick<Merged, 'material' | 'actions'> = { material: proved.material, actions };
   if (mode === 'merge') {
-    const merged = await mergeDocuments(reading, state, proved.material, actions, counts);
+    const merged = await mergeDocuments(reading, state, proved.material, actions, counts, untouched);
     opened.defer(() => merged.close());
     written = merged;
   }
@@ -162,6 +167,7 @@ export async function planRestore(
     tableDefinition: manifest.table_definition,
     reading,
     ...written,
+    untouched: untouched === null ? null : { documents: untouched, material: proved.material },
     state,
     report: {
       ...describe(manifest, name, targetName(target)),

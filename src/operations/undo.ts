@@ -97,6 +97,7 @@ export async function planUndo(
     material,
     state,
     actions,
+    untouched: null,
     report: {
       operation: 'restore' as const,
       backup_id: record.backup_id,

@@ -58,6 +58,9 @@ test('an exact restore deletes what the backup does not hold, and an undo brings
   expect(dry.stdout).toMatch(/replace\s+u1: name, extra, big/);
   expect(dry.stdout).toMatch(/create\s+u2/);
   expect(dry.stdout).toMatch(/delete\s+new/);
+  expect(dry.stdout.match(/^ {2}same\s+u\d+$/gm)).toHaveLength(298);
+  const replacing = await zerodbBackup('restore', backupId, '--dry-run', '--verbose');
+  expect(replacing.stdout).toMatch(/extra\s+new/);
   expect(dry.stdout).toMatch(/1 of the documents to be deleted were created after the backup began: "new"/);
   expect(project.sandbox.digest()).toBe(before);
 

@@ -1,6 +1,7 @@
 import { type Actions, placeAt, VERB } from './actions.ts';
 import { type Decisions, SHARED_ADDRESS, type Side } from './match.ts';
 import { HASH_BYTES, NAMELESS, sameBytes } from './records.ts';
+import type { UntouchedDocuments } from './untouched.ts';
 
 export interface MatchCounts {
   created: number;
@@ -31,19 +32,24 @@ export class RestoreDecisions implements Decisions {
   };
   readonly #actions: Actions;
   readonly #exact: boolean;
+  readonly #untouched: UntouchedDocuments | null;
 
-  constructor(actions: Actions, exact: boolean) {
+  /** @param untouched is told of documents that are left alone */
+  constructor(actions: Actions, exact: boolean, untouched: UntouchedDocuments | null) {
     this.#actions = actions;
     this.#exact = exact;
+    this.#untouched = untouched;
   }
 
   async pair(ours: Side, theirs: Side): Promise<void> {
     if (sameBytes(ours.payload, 0, theirs.payload, 0, HASH_BYTES)) {
       this.counts.same++;
+      await this.#untouched?.add('same', ours);
     } else if ((theirs.flags & SHARED_ADDRESS) !== 0) {
       this.counts.ambiguous++;
     } else if (!isAddressable(theirs)) {
       this.counts.unaddressable++;
+      await this.#untouched?.add('unaddressable', ours);
     } else {
       this.counts.replaced++;
       await this.#actions.write(VERB.replace, placeAt(ours.place, 0), ours.key, theirs);
@@ -53,6 +59,7 @@ export class RestoreDecisions implements Decisions {
   async alone(ours: Side): Promise<void> {
     if ((ours.flags & NAMELESS) !== 0) {
       this.counts.unaddressable++;
+      await this.#untouched?.add('unaddressable', ours);
       return;
     }
     this.counts.created++;
@@ -63,6 +70,7 @@ export class RestoreDecisions implements Decisions {
   async extra(theirs: Side): Promise<void> {
     if (!this.#exact) {
       this.counts.extra++;
+      await this.#untouched?.addExtra(theirs);
     } else if ((theirs.flags & SHARED_ADDRESS) !== 0 || !isAddressable(theirs)) {
       this.counts.unaddressable++;
     } else {

@@ -12,6 +12,7 @@ import type { Material } from './material.ts';
 import { liveDocument } from './pre-images.ts';
 import type { TargetReading, TargetState } from './reading.ts';
 import { DocumentRecords, writePlace } from './records.ts';
+import type { UntouchedDocuments } from './untouched.ts';
 import { valueHash } from './values.ts';
 
 const BLOCK_BYTES = 1 << 20;
@@ -34,6 +35,7 @@ export async function mergeDocuments(
   material: Material,
   actions: Actions,
   counts: MatchCounts,
+  untouched: UntouchedDocuments | null,
 ): Promise<Merged> {
   const { scratch, signal, collection } = reading;
   const { codec } = reading.platform;
@@ -56,6 +58,7 @@ export async function mergeDocuments(
       if (text === null) {
         counts.replaced--;
         counts.same++;
+        await untouched?.add('same', { key, place: action.subarray(ACTION.block, ACTION.key) });
         continue;
       }
       const { block, index: inBlock } = await merged.add(text);

@@ -4,6 +4,7 @@ import type { SourceIdentity } from '../../sources/source.ts';
 import type { Actions } from './actions.ts';
 import type { Material } from './material.ts';
 import type { TargetReading, TargetState } from './reading.ts';
+import type { UntouchedDocuments } from './untouched.ts';
 
 /** A restore or an undo that has been thought through and not begun: what it will do, and what it needs for it. */
 export interface RestorePlan {
@@ -38,6 +39,8 @@ export interface PlanParts {
   readonly material: Material;
   readonly state: TargetState;
   readonly actions: Actions;
+  /** Documents left alone, where they were asked for, and what they are among. */
+  readonly untouched: { readonly documents: UntouchedDocuments; readonly material: Material } | null;
   readonly report: RestoreReport;
 }
 
