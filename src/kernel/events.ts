@@ -6,6 +6,7 @@ export type Phase =
   | 'read-back' // reading stored bytes again before commit
   | 'verify' // reading stored bytes and comparing them with the manifest
   | 'read-target' // reading the restore's target
+  | 'keep' // storing what a restore will write over
   | 'apply' // writing to the target
   | 'compare' // reading the target again after a restore
   | 'export'

@@ -235,15 +235,16 @@ export async function applyRestore(plan: RestorePlan, options: ApplyOptions = {}
   const begun = clock.monotonic();
   const { collection, target } = reading;
   const signal = options.signal ?? reading.signal;
-  if (!state.exists && !collection.traits.createsOnInsert) {
-    const definition = plan.parts.tableDefinition;
-    await target.createCollection({ name: collection.collection, definition }, signal);
-  }
-  if (actions.count === 0) return writtenReport(plan.report, null, null, 0);
-  const restoreId = options.undoable === false ? null : await keepRecord(plan.parts, signal);
   const onEvent = options.onEvent ?? (() => {});
-  const compared: TargetReading = { ...reading, phase: 'compare', onEvent, signal };
+  const isRecorded = actions.count > 0 && options.undoable !== false;
+  const restoreId = isRecorded ? await keepRecord(plan.parts, onEvent, signal) : null;
   try {
+    if (!state.exists && !collection.traits.createsOnInsert) {
+      const definition = plan.parts.tableDefinition;
+      await target.createCollection({ name: collection.collection, definition }, signal);
+    }
+    if (actions.count === 0) return writtenReport(plan.report, null, null, 0);
+    const compared: TargetReading = { ...reading, phase: 'compare', onEvent, signal };
     const written = await writeInRounds({ material, reading: compared }, actions, state);
     const spent = Math.round(clock.monotonic() - begun);
     const report = writtenReport(plan.report, restoreId, written, spent);

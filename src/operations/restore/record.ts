@@ -1,5 +1,6 @@
 import { restoreRecordKey, restoreReportKey } from '../../archive/layout.ts';
 import { BackupError } from '../../kernel/errors.ts';
+import type { OnEvent } from '../../kernel/events.ts';
 import { randomHex } from '../../kernel/random.ts';
 import { compactTime } from '../../model/backup-id.ts';
 import { FORMAT } from '../../model/manifest.ts';
@@ -18,7 +19,11 @@ import { preImages } from './pre-images.ts';
  * Keeps in the store, before the first write, what a plan does and what it writes over: with that it can be undone
  * whatever happens next. Resolves with the restore's id. Throws the store's errors; nothing was written then.
  */
-export async function keepRecord(parts: PlanParts, signal: AbortSignal | undefined): Promise<string> {
+export async function keepRecord(
+  parts: PlanParts,
+  onEvent: OnEvent,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const { repository, reading, origin, state } = parts;
   const { clock, codec, random, host } = repository.platform;
   const now = clock.now();
@@ -39,7 +44,7 @@ export async function keepRecord(parts: PlanParts, signal: AbortSignal | undefin
       repository,
       scratch,
       { ...kept, what: 'changes', shape: 'flat' },
-      changesOf(parts, signal),
+      watched(parts, onEvent, changesOf(parts, signal)),
       signal,
     );
     const record = encodeRestoreRecord(codec, {
@@ -75,6 +80,22 @@ export async function keepRecord(parts: PlanParts, signal: AbortSignal | undefin
       temporary: thrown.temporary,
       cause: thrown,
     });
+  }
+}
+
+async function* watched(
+  { actions, reading }: PlanParts,
+  onEvent: OnEvent,
+  changes: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const { object } = reading;
+  const total = actions.count;
+  let done = 0;
+  for await (const change of changes) {
+    yield change;
+    done++;
+    if (done % 1000 === 0 || done === total)
+      onEvent({ type: 'progress', object, phase: 'keep', unit: 'documents', done, total });
   }
 }
 
