@@ -117,5 +117,5 @@ export function idOf(payload: string): string {
 
 /** The member by which no two documents of a world are alike. */
 export function markOf(text: string): string {
-  return /"version":"(v\d+)"/.exec(text)?.[1] ?? text;
+  return /"version":"(v\d+x*)"/.exec(text)?.[1] ?? text;
 }

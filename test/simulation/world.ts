@@ -52,7 +52,7 @@ export class World {
   #actor = 'nobody';
   #processes = 0;
   /** Runs of the tool that are at work. */
-  readonly #atWork = new Set<{ alone: boolean }>();
+  readonly #atWork = new Set<{ alone: boolean; lostPower: boolean }>();
 
   constructor(settings: WorldSettings) {
     this.settings = settings;
@@ -144,7 +144,7 @@ export class World {
     });
     const from = this.scheduler.steps;
     const began = process.platform.clock.now();
-    const work = { alone: this.#atWork.size === 0 };
+    const work = { alone: this.#atWork.size === 0, lostPower: false };
     for (const other of this.#atWork) other.alone = false;
     this.#atWork.add(work);
     let report: Report | null = null;
@@ -159,6 +159,7 @@ export class World {
       if (this.dice.chance(powerCuts)) {
         this.scheduler.trace.add('    the power is cut');
         this.disk.powerCut(this.dice);
+        for (const other of this.#atWork) other.lostPower = true;
       }
     }
     this.#atWork.delete(work);
@@ -174,7 +175,7 @@ export class World {
       began,
       ended: process.platform.clock.now(),
       suffered,
-      alone: work.alone,
+      ...work,
     };
     store.note(attempt);
     this.#assertSecretKept(attempt);

@@ -7,7 +7,7 @@ export function loseSome({ actsAs, dice, server }: World, collection: string): v
     if (isLost) server.wipe(collection);
     else
       for (const { key, data } of [...server.documents(collection)].slice(1)) {
-        const changed = data.toString('latin1').replace(/"version":"v\d+"/, '"more":1,"version":"changed"');
+        const changed = data.toString('latin1').replace(/"version":"(v\d+x*)"/, '"more":1,"version":"$1x"');
         server.update(collection, key, Buffer.from(changed, 'latin1'));
       }
   });

@@ -45,7 +45,7 @@ export function crossings(attempt: Attempt<unknown>): readonly string[] {
   return [
     ...['STORE_EXISTS', 'STORE_MISSING', 'BACKUP_MISSING', 'MANIFEST_DAMAGED', 'MARKER_DAMAGED'],
     // a power cut ends one run only, and what another one had not synced is lost
-    ...['STORE_DAMAGED', 'STATE_FAILED'],
+    ...(attempt.lostPower ? ['STORE_DAMAGED', 'STATE_FAILED'] : []),
   ];
 }
 
