@@ -12,22 +12,17 @@ export async function* batchesOf(documents: AsyncIterable<Uint8Array>): AsyncGen
     parts.push(document, COMMA_LINE);
     bytes += document.length + COMMA_LINE.length;
     if (bytes < BATCH_BYTES) continue;
-    yield batchOf(parts);
+    yield lineBatch(Buffer.concat(parts));
     parts = [];
     bytes = 0;
   }
-  if (parts.length > 0) yield batchOf(parts);
+  if (parts.length > 0) yield lineBatch(Buffer.concat(parts));
 }
 
-function batchOf(parts: readonly Uint8Array[]): DocumentBatch {
-  const bytes = Buffer.concat(parts);
+/** Documents on lines of their own, as a batch; a view of the bytes. */
+export function lineBatch(bytes: Uint8Array): DocumentBatch {
   const scanner = new DocumentScanner(MEMBERS, null);
   scanner.advance(bytes, bytes.length);
   scanner.finish();
   return { bytes, spans: scanner.spans };
-}
-
-/** One document as a batch. */
-export function lineBatch(document: Uint8Array): DocumentBatch {
-  return batchOf([document]);
 }

@@ -142,7 +142,8 @@ class MergedDocuments {
   async *batches(): AsyncGenerator<BlockBatch> {
     for (const [block, start] of this.#starts.entries()) {
       const end = this.#starts[block + 1] ?? this.file.size;
-      yield { block, ...lineBatch(await this.file.read(start, end - start)) };
+      // a copy: who is done with a batch may take its memory away
+      yield { block, ...lineBatch(Buffer.from(await this.file.read(start, end - start))) };
     }
   }
 }
