@@ -25,7 +25,7 @@ export const ERROR_CODES = {
   RESTORE_UNADDRESSABLE: { exit: 3, meaning: 'documents that the target cannot address one by one' },
   RESTORE_CHANGED: {
     exit: 3,
-    meaning: 'documents that others wrote after the restore, and that an undo leaves alone',
+    meaning: 'documents that others wrote meanwhile (or, of an undo, since that restore), left alone',
   },
   RESTORE_PARTIAL: { exit: 3, meaning: 'some documents could not be written' },
   ADOPT_REFUSED: { exit: 3, meaning: 'a file that is no whole archive of the predecessor' },

@@ -109,7 +109,7 @@ export interface RestoreCounts {
   /** In the target only; left alone. */
   readonly extra: number;
   readonly deleted: number;
-  /** Written by others since the restore that an undo takes back; left alone. */
+  /** Written by others since the target was read, or since the restore that an undo takes back; left alone. */
   readonly changed: number;
   /** Cannot be matched one to one; untouched. */
   readonly ambiguous: number;

@@ -14,9 +14,11 @@ import type { LiveDocuments } from './live-documents.ts';
 import type { Material } from './material.ts';
 import { FATE, type Fate, OUTCOME } from './outcomes.ts';
 import { HASH_BYTES } from './records.ts';
+import type { SecondLook } from './second-look.ts';
 import { WriteQueue } from './write-queue.ts';
 
 const ERRORS_LISTED_MAX = 20;
+const NAMES_MAX = 20;
 /** A target that refuses more documents than this refuses them all: going on would only take time. */
 const REFUSED_MAX = 1000;
 
@@ -27,6 +29,8 @@ export interface Applied {
   readonly fates: number[];
   /** The first few refusals. */
   readonly errors: ReportedError[];
+  /** Names of the first few documents that others have changed. */
+  readonly changedNames: string[];
 }
 
 export interface ApplyTask {
@@ -38,6 +42,8 @@ export interface ApplyTask {
   /** True if these documents were written before in this restore. */
   readonly again: boolean;
   readonly live: LiveDocuments;
+  /** Left out: what is there was read just now. */
+  readonly secondLook?: SecondLook;
   readonly collection: TargetCollection;
   readonly pages: CollectionPages;
   /** Receives the key (JSON text) of each document that is written or deleted; left out: nobody asks. */
@@ -52,7 +58,12 @@ export interface ApplyTask {
  */
 export async function applyActions(task: ApplyTask): Promise<Applied> {
   const outcomes = new SortedRuns(task.scratch, OUTCOME.width);
-  const applied: Applied = { outcomes, fates: Object.values(FATE).map(() => 0), errors: [] };
+  const applied: Applied = {
+    outcomes,
+    fates: Object.values(FATE).map(() => 0),
+    errors: [],
+    changedNames: [],
+  };
   const { material } = task;
   const { codec } = task.platform;
   const queue = new WriteQueue(task.pages, task.signal);
@@ -74,6 +85,8 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
     try {
       const fate = await writeDocument(task, batch, index, action);
       settle(action, fate);
+      if (fate === FATE.changed && applied.changedNames.length < NAMES_MAX)
+        applied.changedNames.push(nameOfDocument(batch, index, material.shape));
       return fate === FATE.insertInDoubt || fate === FATE.replacementInDoubt;
     } catch (thrown) {
       const name = nameOfDocument(batch, index, material.shape);
@@ -143,12 +156,13 @@ async function writeDocument(
     const { kind } = await collection.insert(ownKey, text, signal);
     if (kind !== 'exists') return kind === 'done' ? FATE.created : FATE.insertInDoubt;
     if (verb === VERB.createAlone) return FATE.taken;
-    // somebody has inserted it since the target was read
     if (ownKey === null)
       throw new BackupError('SOURCE_REFUSED', 'the target says that a document without a key exists');
-    return await replaceAt(task, ownKey, text, FATE.replaced);
+    return FATE.existed; // nothing was kept of it: it is not written over
   }
   const address = await task.live.readKey(action, ACTION.place);
+  const before = action.subarray(ACTION.before, ACTION.width);
+  if ((await task.secondLook?.isAsRead(address!, before)) === false) return FATE.changed;
   task.onKey?.(address!);
   if (verb === VERB.recreate) return await recreate(task, address!, text);
   return await replaceAt(

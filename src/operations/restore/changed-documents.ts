@@ -4,8 +4,7 @@ import { decodedKey } from '../../kernel/json/strings.ts';
 import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
 import { isNumericKey } from '../../model/shape.ts';
 import type { Change } from './changes.ts';
-import { flagsOf } from './changes.ts';
-import { HASH_BYTES, RECORD, writeKey } from './records.ts';
+import { BY_CONTENT, HASH_BYTES, RECORD, writeKey } from './records.ts';
 
 /** Of one changed document: what was done ‖ payload hash before ‖ length of the name as u32 ‖ name. */
 const ENTRY = { verb: 0, before: 1, nameLength: 1 + HASH_BYTES, name: 5 + HASH_BYTES } as const;
@@ -54,13 +53,16 @@ export class ChangedDocuments {
     const key = at === null ? Buffer.from(`unknown key of change ${place}`) : decodedKey(at, 0, at.length);
     const hash = this.#codec.sha256(key);
     writeKey(record, RECORD.key, hash, isNumericKey(at));
-    if (change.identity === null) writeKey(record, RECORD.identity, hash, isNumericKey(at));
-    else record.write(change.identity, RECORD.identity, 'latin1');
+    // what was replaced has a key: any other document that holds the same was there before
+    const byContent = change.byContent && change.do === 'create';
+    const identity = change.byContent && !byContent ? null : change.identity;
+    if (identity === null) writeKey(record, RECORD.identity, hash, isNumericKey(at));
+    else record.write(identity, RECORD.identity, 'latin1');
     record.write(change.after ?? UNKNOWN, RECORD.payload, 'latin1');
-    record[RECORD.flags] = flagsOf(change);
+    record[RECORD.flags] = byContent ? BY_CONTENT : 0;
     record.writeUIntBE(place, RECORD.place, 6);
     this.records.added();
-    return [hash, change.identity ?? hash];
+    return [hash, identity ?? hash];
   }
 
   async seal(): Promise<void> {

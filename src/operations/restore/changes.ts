@@ -10,7 +10,7 @@ import { keyToInsert } from './apply.ts';
 import { type DocumentOfAction, documentsOfActions } from './documents-of-actions.ts';
 import type { PlanParts } from './plan.ts';
 import { liveDocument } from './pre-images.ts';
-import { BY_CONTENT, HASH_BYTES, identityOf, RecordCursor } from './records.ts';
+import { HASH_BYTES, identityOf, RecordCursor } from './records.ts';
 import { valueHash } from './values.ts';
 
 /**
@@ -51,6 +51,7 @@ export async function* changesOf(parts: PlanParts, signal?: AbortSignal): AsyncG
     const deletion: Buffer = cursor.current;
     const key = await state.live.readKey(deletion, DELETION.place);
     const before = deletion.toString('latin1', DELETION.payload, DELETION.place);
+    const live = await liveDocument({ ...reading, signal }, state, deletion, DELETION.place);
     yield changeText({
       do: 'delete',
       id: key,
@@ -58,10 +59,21 @@ export async function* changesOf(parts: PlanParts, signal?: AbortSignal): AsyncG
       before,
       after: null,
       fields: null,
-      identity: null,
+      identity: live === null ? null : idOfDeleted(parts, live),
       byContent: false,
     });
   }
+}
+
+/**
+ * What a document that comes back under another key is known by: its own id. One without an id is not looked for by its
+ * content: an equal one that was never deleted would be taken for it.
+ */
+function idOfDeleted({ state, reading }: PlanParts, live: Uint8Array): string | null {
+  if (!reading.collection.traits.serverGivenKeys) return null;
+  const hashes = new DocumentHasher(reading.platform.codec, state.shape).read(lineBatch(live), 0);
+  if (!hashes.ownId) return null;
+  return identityOf(hashes, false, () => '').identity.toString('latin1');
 }
 
 async function changeOfWrite(
@@ -168,9 +180,4 @@ function notAChange(): BackupError {
   return new BackupError('RECORD_DAMAGED', 'the record of a restore holds a line that is no change', {
     cure: 'Restore a backup that is older than that restore: `list` shows them.',
   });
-}
-
-/** Flags of a record for the document of a change. */
-export function flagsOf({ byContent }: Change): number {
-  return byContent ? BY_CONTENT : 0;
 }

@@ -99,6 +99,7 @@ async function compareGroup(left: RecordCursor, right: RecordCursor, comparison:
       if (order === 0) {
         comparison.sameBytes++;
         noteFound(ours!, comparison);
+        if (ours![WRITTEN.outcome + OUTCOME.fate] === FATE.existed) comparison.insertsFound++;
       } else unlike.push(Buffer.from(ours!));
       await left.advance();
     }
@@ -177,7 +178,7 @@ async function writtenByIdentity(
     if (outcome.current === null) break;
     if (!sameBytes(outcome.current, OUTCOME.key, cursor.current, RECORD.key, HASH_BYTES)) continue;
     const fate = outcome.current[OUTCOME.fate];
-    if (fate === FATE.refused || fate === FATE.taken) continue;
+    if (fate === FATE.refused || fate === FATE.taken || fate === FATE.changed) continue;
     if (written.full) await written.flush();
     const slot = written.slot();
     cursor.current.copy(slot, 0, RECORD.identity, RECORD.payload + HASH_BYTES);

@@ -48,6 +48,7 @@ export function writtenReport(
       replaced: written.replaced,
       recreated: written.recreated,
       deleted: written.deleted,
+      changed: counts.changed + written.changed,
       ambiguous: counts.ambiguous + written.taken,
       refused: written.refused,
       different,

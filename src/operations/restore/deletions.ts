@@ -10,7 +10,7 @@ import { WriteQueue } from './write-queue.ts';
 const ERRORS_LISTED_MAX = 20;
 
 /**
- * Deletes documents of the target, each by its key; what became of them is seen when the target is read again. Resolves
+ * Deletes documents of the target, each by its key, but those that others have written since; what became of them is seen when the target is read again. Resolves
  * with the first few refusals; any other failure ends it.
  */
 export async function applyDeletions(task: ApplyTask): Promise<readonly ReportedError[]> {
@@ -19,8 +19,9 @@ export async function applyDeletions(task: ApplyTask): Promise<readonly Reported
   const errors: ReportedError[] = [];
   let deleted = 0;
 
-  const deleteOne = async (key: Uint8Array): Promise<boolean> => {
+  const deleteOne = async (key: Uint8Array, payload: Buffer): Promise<boolean> => {
     try {
+      if ((await task.secondLook?.isAsRead(key, payload)) === false) return false;
       const { kind } = await task.collection.delete(key, task.signal);
       if (kind === 'done') deleted++;
       return kind === 'in-doubt';
@@ -37,7 +38,8 @@ export async function applyDeletions(task: ApplyTask): Promise<readonly Reported
       const key = await task.live.readKey(cursor.current, DELETION.place);
       if (!(await queue.room())) break;
       task.onKey?.(key!);
-      queue.begin(() => deleteOne(key!));
+      const payload = Buffer.from(cursor.current.subarray(DELETION.payload, DELETION.place));
+      queue.begin(() => deleteOne(key!, payload));
     }
   } catch (thrown) {
     queue.fail(thrown);

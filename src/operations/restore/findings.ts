@@ -210,7 +210,8 @@ export function mendings(written: Written, name: string): ReportedWarning[] {
 
 export function differences(written: Written, name: string): ReportedError[] {
   const errors: BackupError[] = [];
-  const { unseen, unanswered, different, missing, refused, taken, keptByOthers, undeleted } = written;
+  const { unseen, unanswered, different, missing, refused, taken, changed, keptByOthers, undeleted } =
+    written;
   if (unseen > 0) {
     errors.push(
       new BackupError(
@@ -272,6 +273,21 @@ export function differences(written: Written, name: string): ReportedError[] {
           object: name,
           kept: 'They are as they are; everything else is done.',
           cure: 'Run the same command again once nobody else is writing to this collection.',
+        },
+      ),
+    );
+  }
+  if (changed > 0) {
+    const names = written.changedNames.slice(0, NAMES_LISTED_MAX).map((id) => truncated(id, 100));
+    const more = changed > names.length ? ' and others' : '';
+    errors.push(
+      new BackupError(
+        'RESTORE_CHANGED',
+        `${changed} documents of ${name} were written by others since the target was read (${names.join(', ')}${more})`,
+        {
+          object: name,
+          kept: 'They are left as they are, for nothing was kept of what they hold now.',
+          cure: 'Look at them, then run the same command again: it reads them anew and keeps them before it writes.',
         },
       ),
     );

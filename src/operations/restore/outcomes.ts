@@ -16,6 +16,10 @@ export const FATE = {
   replacementInDoubt: 7,
   /** Not inserted: the key is taken, perhaps by a document whose key is another. */
   taken: 8,
+  /** Not replaced: others have written it since it was read. */
+  changed: 9,
+  /** Not inserted: others made it since the target was read, or an earlier sending did after all. */
+  existed: 10,
 } as const;
 export type Fate = (typeof FATE)[keyof typeof FATE];
 

@@ -22,11 +22,14 @@ export interface ReadBack {
   missing: number;
   /** Not there, and not acknowledged. */
   unanswered: number;
-  readonly insertsFound: number;
+  insertsFound: number;
   readonly replacementsFound: number;
   /** Documents that were gone when they were to be replaced, and are created now; in doubt, and are sent again. */
   gone: number;
   resent: number;
+  /** Other than they should be, for others made them since the target was read. */
+  madeByOthers: number;
+  readonly madeByOthersNames: string[];
   /** Documents that are there although they were to be deleted, and were written by others since. */
   readonly keptByOthers: number;
   /** Documents that are there, unchanged, although they were deleted. */
@@ -82,6 +85,8 @@ export async function readBack(
       replacementsFound: found.replacementsFound,
       gone: 0,
       resent: 0,
+      madeByOthers: 0,
+      madeByOthersNames: [],
       keptByOthers: changed,
       undeleted: last ? unchanged.deletions.count : 0,
       again,
@@ -101,7 +106,7 @@ async function judgeMissing({ missing }: Comparison, result: ReadBack, last: boo
   for (const cursor = await RecordCursor.open(missing); cursor.current !== null; await cursor.advance()) {
     const fate = cursor.current[OUTCOME.fate]!;
     const inDoubt = fate === FATE.insertInDoubt || fate === FATE.replacementInDoubt;
-    const acknowledged = !inDoubt && fate !== FATE.gone;
+    const acknowledged = !inDoubt && fate !== FATE.gone && fate !== FATE.existed;
     if (acknowledged || !result.complete) result.missing++;
     else if (last) result.unanswered++;
     else {
@@ -123,15 +128,18 @@ async function judgeDifferent(
   await using values = await gatherFacts(reader, different, byValue);
   const otherValue = new SortedRuns(scratch, DIFFERENT.width);
   await using _ = { [Symbol.asyncDispose]: () => otherValue.close() };
-  const names: { identity: Buffer; key: Buffer; name: Buffer }[] = [];
+  const names: { key: Buffer; name: Buffer; byOthers: boolean }[] = [];
   let mendable = 0;
   for await (const { record, pair } of joined(different, values.facts)) {
     if (pair !== null && [...pair.backup].every((hash) => pair.target.has(hash))) {
       result.sameValue++;
+      if (record[DIFFERENT.fate] === FATE.existed) result.insertsFound++;
       continue;
     }
-    result.different++;
-    if (pair !== null && names.length <= NAMES_MAX) names.push(pair);
+    const byOthers = record[DIFFERENT.fate] === FATE.existed;
+    if (byOthers) result.madeByOthers++;
+    else result.different++;
+    if (pair !== null && names.length <= NAMES_MAX) names.push({ ...pair, byOthers });
     if (mayBeMerged(record)) mendable++;
     await copyRecord(record, otherValue);
   }
@@ -151,11 +159,11 @@ async function judgeDifferent(
       );
     }
   }
-  if (result.different === 0) return;
-  for (const { key, name } of names) {
-    if (mended.has(key.toString('latin1')) || result.differentNames.length === NAMES_MAX) continue;
+  for (const { key, name, byOthers } of names) {
+    const listed = byOthers ? result.madeByOthersNames : result.differentNames;
+    if (mended.has(key.toString('latin1')) || listed.length === NAMES_MAX) continue;
     const text = await values.facts.names.readKey(name, 0);
-    if (text !== null) result.differentNames.push(shortened(Buffer.from(text).toString('utf8')));
+    if (text !== null) listed.push(shortened(Buffer.from(text).toString('utf8')));
   }
 }
 

@@ -23,6 +23,8 @@ export interface TargetState {
   /** False if the scan could not prove that it saw every document. */
   readonly complete: boolean;
   readonly documentCount: number;
+  /** When the reading began, on the monotonic clock. */
+  readonly readAt: number;
   /** False if only chosen documents were read. */
   readonly whole: boolean;
   /** Requests that the reading took, and how long. */
@@ -147,7 +149,7 @@ export async function readDocuments(
 }
 
 /** What a server answers that knows no collection of this name, or does not serve its documents one by one. */
-const BY_PAGES_ONLY: readonly string[] = ['SOURCE_NOT_FOUND', 'SOURCE_MALFORMED'];
+export const BY_PAGES_ONLY: readonly string[] = ['SOURCE_NOT_FOUND', 'SOURCE_MALFORMED'];
 
 async function scanInto(
   reading: TargetReading,
@@ -214,8 +216,9 @@ class RequestCounter {
     };
   }
 
-  get figures(): Pick<TargetState, 'requests' | 'readMs'> {
-    return { requests: this.requests, readMs: this.#clock.monotonic() - this.#begun };
+  get figures(): Pick<TargetState, 'readAt' | 'requests' | 'readMs'> {
+    const readMs = this.#clock.monotonic() - this.#begun;
+    return { readAt: this.#begun, requests: this.requests, readMs };
   }
 }
 

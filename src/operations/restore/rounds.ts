@@ -2,10 +2,10 @@ import type { ReportedError } from '../../model/report.ts';
 import type { Actions } from './actions.ts';
 import { type ApplyTask, applyActions } from './apply.ts';
 import { applyDeletions } from './deletions.ts';
-import type { LiveDocuments } from './live-documents.ts';
 import { FATE } from './outcomes.ts';
 import { type Reader, readBack } from './read-back.ts';
 import type { TargetState } from './reading.ts';
+import { SecondLook } from './second-look.ts';
 
 /** Everything that was written, after all that could be mended was. */
 export interface Written {
@@ -21,6 +21,9 @@ export interface Written {
   refused: number;
   /** Not created: the key is taken, perhaps by a document whose key is another. */
   taken: number;
+  /** Left alone: others wrote them since the target was read. */
+  changed: number;
+  changedNames: string[];
   inDoubt: number;
   sameBytes: number;
   sameValue: number;
@@ -58,6 +61,8 @@ export async function writeInRounds(reader: Reader, actions: Actions, state: Tar
     resent: 0,
     refused: 0,
     taken: 0,
+    changed: 0,
+    changedNames: [],
     inDoubt: 0,
     sameBytes: 0,
     sameValue: 0,
@@ -73,9 +78,10 @@ export async function writeInRounds(reader: Reader, actions: Actions, state: Tar
   };
   await using opened = new AsyncDisposableStack();
   const byKey = isReadBackByKey(actions, state, written.serverGivenKeys);
-  let next = { actions, live: state.live };
+  const secondLook = new SecondLook(reader.reading, state);
+  let next: Round = { actions, live: state.live, secondLook };
   for (let round = 1; round <= ROUNDS_MAX && next.actions.count > 0; round++) {
-    const after = await writeOnce(reader, next.actions, next.live, round, byKey, written);
+    const after = await writeOnce(reader, next, round, byKey, written);
     opened.defer(() => after.close());
     next = { actions: after.again, live: after.state.live };
   }
@@ -92,10 +98,11 @@ export function isReadBackByKey(
   return !serverGivenKeys && count <= KEYED_MAX && (!whole || count * KEYED_SHARE <= documentCount);
 }
 
+type Round = Pick<ApplyTask, 'actions' | 'live' | 'secondLook'>;
+
 async function writeOnce(
   reader: Reader,
-  actions: Actions,
-  live: LiveDocuments,
+  { actions, ...roundTask }: Round,
   round: number,
   byKey: boolean,
   written: Written,
@@ -109,8 +116,8 @@ async function writeOnce(
     object: reading.object,
     material,
     actions,
+    ...roundTask,
     again: round > 1,
-    live,
     collection,
     pages: target.openCollection(collection.collection),
     ...(byKey && { onKey: (key: Uint8Array) => void keys.push(key) }),
@@ -128,6 +135,8 @@ async function writeOnce(
   written.recreated += fates[FATE.recreated]!;
   written.refused += fates[FATE.refused]!;
   written.taken += fates[FATE.taken]!;
+  written.changed += fates[FATE.changed]! + after.madeByOthers;
+  written.changedNames = [...written.changedNames, ...applied.changedNames, ...after.madeByOthersNames];
   written.inDoubt += fates[FATE.insertInDoubt]! + fates[FATE.replacementInDoubt]!;
   written.gone += after.gone;
   written.resent += after.resent;
