@@ -11,7 +11,7 @@ import { printable, truncated } from '../kernel/printable.ts';
 import { AnswerBody } from './answer-body.ts';
 import { noteBuffers } from './buffer-garbage.ts';
 import { tellTrouble } from './connection-trouble.ts';
-import { noteRequest } from './young-heap.ts';
+import { noteShortLived } from './young-heap.ts';
 
 /** How long a connection may take to come about, name look-up and TLS included. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -31,7 +31,7 @@ export class UndiciHttp implements Http {
 
   async request(request: HttpRequest): Promise<HttpResponse> {
     request.signal?.throwIfAborted();
-    noteRequest();
+    noteShortLived();
     const url = new URL(request.url);
     const pool = await this.#pool(url.origin);
     const received = await new Promise<ReceivedAnswer>((resolve, reject) => {

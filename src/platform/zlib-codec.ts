@@ -4,6 +4,7 @@ import { finished } from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import { type Codec, GzipDamaged } from '../kernel/codec.ts';
 import { noteBuffers } from './buffer-garbage.ts';
+import { noteShortLived } from './young-heap.ts';
 
 /** Up to this size, and in one part, input is compressed in one go: the fast path for blocks. */
 const ONE_GO_BYTES_MAX = 4 * 1024 * 1024;
@@ -51,6 +52,7 @@ export const zlibCodec: Codec = {
     // one output buffer for all of it, but none for what a block merely claims
     const possible = Math.min(rawLength + 1, GROWTH_MAX[compression] * stored.length);
     noteBuffers(possible);
+    noteShortLived();
     const options = { chunkSize: Math.max(possible, CHUNK_BYTES_MIN), rejectGarbageAfterEnd: true };
     const engine = compression === 'gzip' ? zlib.createGunzip(options) : zlib.createZstdDecompress(options);
     const parts: Buffer[] = [];
