@@ -51,6 +51,11 @@ export function restoreArchiveKey(restoreId: string, what: 'changes' | 'pre-imag
   return `${RESTORE_PREFIX}${restoreId}/${what}.json.gz`;
 }
 
+/** What proves the id map of a restore; its presence says that there is one. */
+export function restoreMapKey(restoreId: string): string {
+  return `${RESTORE_PREFIX}${restoreId}/idmap.json`;
+}
+
 export function restoreReportKey(restoreId: string): string {
   return `${RESTORE_PREFIX}${restoreId}/report.json`;
 }

@@ -72,6 +72,33 @@ export function parseRestoreRecord(codec: Codec, bytes: Uint8Array, restoreId: s
   return parseRecord(codec, bytes, kind, restoreRecordSchema);
 }
 
+/** By which the id map of a restore is proved: `restores/<restore_id>/idmap.json`. */
+const idMapRecordSchema = z.looseObject({
+  format: z.literal(FORMAT),
+  restore_id: z.string(),
+  idmap: archiveFactsSchema,
+  idmap_sha256: hex(64),
+});
+
+export function encodeIdMapRecord(
+  codec: Codec,
+  fields: Omit<z.infer<typeof idMapRecordSchema>, 'idmap_sha256'>,
+): Uint8Array {
+  return encodeRecord(codec, fields, 'idmap_sha256');
+}
+
+/** Throws RECORD_DAMAGED, FORMAT_UNKNOWN. */
+export function parseIdMapRecord(codec: Codec, bytes: Uint8Array, restoreId: string) {
+  const kind: RecordKind = {
+    hashMember: 'idmap_sha256',
+    what: `id map of restore ${restoreId}`,
+    object: restoreId,
+    damageCode: 'RECORD_DAMAGED',
+    damageCure: 'Restore a backup that is older than that restore: `list` shows them.',
+  };
+  return parseRecord(codec, bytes, kind, idMapRecordSchema);
+}
+
 /** `YYYYMMDD_HHMMSS_<8 hex>`: untrusted text becomes part of a key only if it is one. */
 export function isRestoreId(text: string): boolean {
   return /^\d{8}_\d{6}_[0-9a-f]{8}$/.test(text);

@@ -19,6 +19,7 @@ import {
   unmatched,
   unreadTarget,
 } from './restore/findings.ts';
+import { keepIdMap } from './restore/id-map.ts';
 import { matchDocuments } from './restore/match.ts';
 import type { Material } from './restore/material.ts';
 import { type Merged, mergeDocuments } from './restore/merge.ts';
@@ -28,6 +29,7 @@ import { indexWarning, proveBackup, readGuarded } from './restore/prove.ts';
 import { readDocuments, readTarget, type TargetReading } from './restore/reading.ts';
 import { interruptedRestore, keepRecord, keepReport } from './restore/record.ts';
 import { writeInRounds } from './restore/rounds.ts';
+import { SeenDocuments } from './restore/seen-documents.ts';
 import { UntouchedDocuments } from './restore/untouched.ts';
 import { proveArchive } from './verified-reading.ts';
 
@@ -245,10 +247,17 @@ export async function applyRestore(plan: RestorePlan, options: ApplyOptions = {}
     }
     if (actions.count === 0) return writtenReport(plan.report, null, null, 0);
     const compared: TargetReading = { ...reading, phase: 'compare', onEvent, signal };
-    const written = await writeInRounds({ material, reading: compared }, actions, state);
+    const seen = new SeenDocuments(reading.scratch, collection.traits.serverGivenKeys);
+    await using _ = { [Symbol.asyncDispose]: () => seen.close() };
+    const written = await writeInRounds({ material, reading: compared, seen }, actions, state);
+    const unkept =
+      restoreId === null
+        ? null
+        : await keepIdMap(repository, { material, reading: compared, seen }, restoreId);
     const spent = Math.round(clock.monotonic() - begun);
     const report = writtenReport(plan.report, restoreId, written, spent);
-    return restoreId === null ? report : await withReportKept(repository, restoreId, report);
+    if (restoreId === null) return report;
+    return await withReportKept(repository, restoreId, withWarning(report, restoreId, unkept, ID_MAP));
   } catch (thrown) {
     throw restoreId === null ? thrown : interruptedRestore(thrown, restoreId);
   }
@@ -259,8 +268,19 @@ async function withReportKept(
   restoreId: string,
   report: RestoreReport,
 ): Promise<RestoreReport> {
-  const failure = await keepReport(repository, restoreId, report);
+  return withWarning(report, restoreId, await keepReport(repository, restoreId, report), 'the report');
+}
+
+const ID_MAP = 'what the server made of the documents, without which an undo leaves some of them alone,';
+
+/** Everything is written: what could not be kept afterwards is no failure of the restore. */
+function withWarning(
+  report: RestoreReport,
+  restoreId: string,
+  failure: BackupError | null,
+  what: string,
+): RestoreReport {
   if (failure === null) return report;
-  const message = `the report could not be kept beside the record of the restore: ${failure.message}`;
+  const message = `${what} could not be kept beside the record of the restore: ${failure.message}`;
   return { ...report, warnings: [...report.warnings, { code: failure.code, message, object: restoreId }] };
 }

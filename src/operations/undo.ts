@@ -12,6 +12,7 @@ import { NO_COUNTS } from './restore/counts.ts';
 import { EndangeredDocuments } from './restore/endangered.ts';
 import { estimateOf } from './restore/estimate.ts';
 import { changedByOthers, targetName, unmatched, unreadTarget } from './restore/findings.ts';
+import { IdMap } from './restore/id-map.ts';
 import { readRestoreRecord } from './restore/kept-restores.ts';
 import { matchDocuments } from './restore/match.ts';
 import type { Material } from './restore/material.ts';
@@ -130,10 +131,13 @@ async function readChanges(
   endangered: EndangeredDocuments,
   { signal, onEvent = () => {} }: OperationContext,
 ): Promise<void> {
+  const found = await IdMap.open(repository, scratch, record.restore_id, signal);
+  await using _ = { [Symbol.asyncDispose]: () => found.close() };
   await proveArchive(repository, scratch, record.changes, onEvent, signal, async (batch, index) => {
-    const text = batch.bytes.subarray(batch.spans.start(index), batch.spans.end(index));
-    for (const name of await changes.add(parseChange(text))) endangered.addName(name);
+    const change = parseChange(batch.bytes.subarray(batch.spans.start(index), batch.spans.end(index)));
+    for (const name of await changes.add(change, await found.found(change))) endangered.addName(name);
   });
+  found.assertAllFound();
   await changes.seal();
 }
 

@@ -1,6 +1,7 @@
 import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
 import { FATE, OUTCOME } from './outcomes.ts';
 import { BY_CONTENT, HASH_BYTES, RECORD, RecordCursor, sameBytes } from './records.ts';
+import type { SeenDocuments } from './seen-documents.ts';
 
 /** How the documents that were written compare with what the target holds. */
 export interface Comparison {
@@ -17,8 +18,8 @@ export interface Comparison {
 }
 
 /**
- * A document that the target holds with other bytes: identity hash ‖ scan key hash ‖ fate ‖ place of the document ‖ lone ‖ place of its
- * address. Lone: nothing else has this identity, neither among the documents written nor in the target.
+ * A document that the target holds with other bytes: identity hash ‖ scan key hash ‖ fate ‖ place of the document ‖ lone ‖ hash of
+ * the payload that is there ‖ place of its address. Lone: nothing else has this identity, neither among the documents written nor in the target.
  */
 export const DIFFERENT = {
   identity: 0,
@@ -26,8 +27,9 @@ export const DIFFERENT = {
   fate: 2 * HASH_BYTES,
   document: 2 * HASH_BYTES + 1,
   lone: 2 * HASH_BYTES + 9,
-  place: 2 * HASH_BYTES + 10,
-  width: 2 * HASH_BYTES + 18,
+  payload: 2 * HASH_BYTES + 10,
+  place: 3 * HASH_BYTES + 10,
+  width: 3 * HASH_BYTES + 18,
 } as const;
 
 /** identity hash ‖ payload hash ‖ flags ‖ scan key hash ‖ fate ‖ place of the document */
@@ -37,6 +39,9 @@ const WRITTEN = {
   outcome: 2 * HASH_BYTES + 1,
   width: 2 * HASH_BYTES + 1 + OUTCOME.width,
 } as const;
+/** Documents of one identity that are remembered one by one. */
+const REMEMBERED_MAX = 10_000;
+
 /** identity hash ‖ payload hash ‖ place of the address */
 const FOUND = { payload: HASH_BYTES, place: 2 * HASH_BYTES, width: 2 * HASH_BYTES + 8 } as const;
 
@@ -52,6 +57,7 @@ export async function compareWritten(
   backup: SortedRuns,
   outcomes: SortedRuns,
   target: SortedRuns,
+  seen: SeenDocuments,
 ): Promise<Comparison> {
   const different = new SortedRuns(scratch, DIFFERENT.width);
   const missing = new SortedRuns(scratch, OUTCOME.width);
@@ -66,7 +72,7 @@ export async function compareWritten(
   try {
     const left = await RecordCursor.open(written);
     const right = await RecordCursor.open(held);
-    while (left.current !== null) await compareGroup(left, right, comparison);
+    while (left.current !== null) await compareGroup(left, right, comparison, seen);
     return comparison;
   } catch (thrown) {
     await close();
@@ -78,7 +84,12 @@ export async function compareWritten(
 }
 
 /** The documents of one identity: equal ones are paired as they come, for both sides are sorted by payload next. */
-async function compareGroup(left: RecordCursor, right: RecordCursor, comparison: Comparison): Promise<void> {
+async function compareGroup(
+  left: RecordCursor,
+  right: RecordCursor,
+  comparison: Comparison,
+  seen: SeenDocuments,
+): Promise<void> {
   const identity = Buffer.from(left.current!.subarray(0, HASH_BYTES));
   const isOfGroup = (record: Buffer | null): record is Buffer =>
     record !== null && sameBytes(record, 0, identity, 0, HASH_BYTES);
@@ -86,7 +97,8 @@ async function compareGroup(left: RecordCursor, right: RecordCursor, comparison:
     await right.advance();
   const unlike: Buffer[] = [];
   let [writtenCount, heldCount, othersHeld] = [0, 0, 0];
-  let place: Buffer | null = null;
+  let first: Buffer | null = null;
+  const others: Buffer[] = [];
   while (isOfGroup(left.current) || isOfGroup(right.current)) {
     const [ours, theirs] = [left.current, right.current];
     const order = !isOfGroup(ours)
@@ -98,6 +110,8 @@ async function compareGroup(left: RecordCursor, right: RecordCursor, comparison:
       writtenCount++;
       if (order === 0) {
         comparison.sameBytes++;
+        const outcome = ours!.subarray(WRITTEN.outcome);
+        await seen.add(outcome, theirs!.subarray(FOUND.payload), theirs!.subarray(FOUND.place), true);
         noteFound(ours!, comparison);
         if (ours![WRITTEN.outcome + OUTCOME.fate] === FATE.existed) comparison.insertsFound++;
       } else unlike.push(Buffer.from(ours!));
@@ -105,8 +119,11 @@ async function compareGroup(left: RecordCursor, right: RecordCursor, comparison:
     }
     if (order >= 0) {
       heldCount++;
-      if (order > 0) othersHeld++;
-      place ??= Buffer.from(theirs!.subarray(FOUND.place, FOUND.width));
+      if (order > 0) {
+        othersHeld++;
+        if (others.length < REMEMBERED_MAX) others.push(Buffer.from(theirs!));
+      }
+      first ??= Buffer.from(theirs!);
       await right.advance();
     }
   }
@@ -114,8 +131,13 @@ async function compareGroup(left: RecordCursor, right: RecordCursor, comparison:
     if (othersHeld-- <= 0) await addMissing(comparison.missing, record);
     else {
       noteFound(record, comparison);
-      if ((record[WRITTEN.flags]! & BY_CONTENT) !== 0) comparison.sameValue++;
-      else await addDifferent(comparison.different, record, writtenCount === 1 && heldCount === 1, place!);
+      if ((record[WRITTEN.flags]! & BY_CONTENT) !== 0) {
+        comparison.sameValue++;
+        const theirs = others.pop();
+        const outcome = record.subarray(WRITTEN.outcome);
+        if (theirs !== undefined)
+          await seen.add(outcome, theirs.subarray(FOUND.payload), theirs.subarray(FOUND.place), false);
+      } else await addDifferent(comparison.different, record, writtenCount === 1 && heldCount === 1, first!);
     }
   }
 }
@@ -136,7 +158,7 @@ async function addDifferent(
   different: SortedRuns,
   record: Buffer,
   lone: boolean,
-  place: Buffer,
+  theirs: Buffer,
 ): Promise<void> {
   if (different.full) await different.flush();
   const slot = different.slot();
@@ -144,7 +166,7 @@ async function addDifferent(
   // key, fate and place stand in the same order
   record.copy(slot, DIFFERENT.key, WRITTEN.outcome, WRITTEN.width);
   slot[DIFFERENT.lone] = lone ? 1 : 0;
-  place.copy(slot, DIFFERENT.place);
+  theirs.copy(slot, DIFFERENT.payload, FOUND.payload, FOUND.width);
   different.added();
 }
 

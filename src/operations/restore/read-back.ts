@@ -7,6 +7,7 @@ import type { Material } from './material.ts';
 import { FATE, OUTCOME } from './outcomes.ts';
 import { readDocuments, readTarget, type TargetReading, type TargetState } from './reading.ts';
 import { HASH_BYTES, RecordCursor } from './records.ts';
+import type { SeenDocuments } from './seen-documents.ts';
 import { byMembers, byValue, ContentFacts, type Hashing, IdentityFilter } from './values.ts';
 
 /** How the documents that were written fared. Those that can still be mended are not counted here but named in `again`. */
@@ -46,6 +47,8 @@ const NO_BYTES = Buffer.alloc(0);
 export interface Reader {
   readonly material: Material;
   readonly reading: TargetReading;
+  /** Is told of documents that are as they were sent, but for their bytes or their keys. */
+  readonly seen: SeenDocuments;
 }
 
 /**
@@ -68,7 +71,9 @@ export async function readBack(
   await using opened = new AsyncDisposableStack();
   const state = keys === null ? await readTarget(reading) : await readDocuments(reading, keys);
   opened.defer(() => state.close());
-  const found = await compareWritten(scratch, material.records, outcomes, state.records.runs);
+  const { seen } = reader;
+  seen.beginRound(state.live);
+  const found = await compareWritten(scratch, material.records, outcomes, state.records.runs, seen);
   const { unchanged, changed } = await findUndeleted(scratch, deleted, state);
   opened.defer(() => unchanged.close());
   const again = last ? new Actions(scratch) : unchanged;
@@ -134,6 +139,11 @@ async function judgeDifferent(
     if (pair !== null && [...pair.backup].every((hash) => pair.target.has(hash))) {
       result.sameValue++;
       if (record[DIFFERENT.fate] === FATE.existed) result.insertsFound++;
+      if (record[DIFFERENT.lone] === 1) {
+        const outcome = record.subarray(DIFFERENT.key, DIFFERENT.lone);
+        const payload = record.subarray(DIFFERENT.payload, DIFFERENT.place);
+        await reader.seen.add(outcome, payload, record.subarray(DIFFERENT.place), false);
+      }
       continue;
     }
     const byOthers = record[DIFFERENT.fate] === FATE.existed;

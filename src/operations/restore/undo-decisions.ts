@@ -58,7 +58,7 @@ export class UndoDecisions implements Decisions {
       await this.#actions.delete(theirs);
     } else {
       this.counts.replaced++;
-      await this.#return(VERB.replace, ours.key, theirs);
+      await this.#return(VERB.replace, change.keyBefore, theirs);
     }
   }
 
@@ -72,7 +72,7 @@ export class UndoDecisions implements Decisions {
       this.counts.created++;
       await this.#return(
         (ours.flags & SHARED_ADDRESS) === 0 ? VERB.create : VERB.createAlone,
-        ours.key,
+        change.keyBefore,
         null,
       );
     }

@@ -151,17 +151,67 @@ test.each(SETTINGS)(
 test.each(SETTINGS)(
   'a server that writes JSON its own way does not stop an undo ($dialect, $shape)',
   async (setting) => {
+    await using project = await Project.open(setting);
+    for (const number of [1, 2, 3]) {
+      const text = `{"n": 1.0, "id":"d${number}"}`;
+      project.sandbox.insert('users', text, { key: keyOf(setting, number) });
+    }
+    const { backups } = await project.backup({ collections: ['users'] });
+    project.sandbox.update('users', keyOf(setting, 1), '{"id":"d1","n":"changed"}');
+    project.sandbox.delete('users', keyOf(setting, 2));
+    const before = project.payloads('users');
+    project.sandbox.misbehave({ reformats: true });
+    const { report } = await project.restore({ backupId: backups[0]!.backup_id! });
+    expect(report).toMatchObject({ exit_code: 0, read_back: { same_bytes: 0, same_value: 2 } });
+    const taken = await undo(project, report.restore_id!);
+    expect(taken).toMatchObject({ exit_code: 0, counts: { deleted: 1, replaced: 1, changed: 0 } });
+    expect(project.payloads('users')).toEqual(before);
+  },
+);
+
+test.each(SETTINGS)(
+  'what others wrote just before the reading back is theirs to an undo ($dialect, $shape)',
+  async (setting) => {
     const { project, keys, backupId } = await backedUp(setting);
     await using _ = project;
     project.sandbox.update('users', keys[3]!, '{"id":"d3","n":"changed"}');
-    project.sandbox.delete('users', keys[4]!);
-    const before = project.payloads('users').map((text) => JSON.parse(text) as unknown);
-    const { backups } = { backups: [backupId] };
-    project.sandbox.misbehave({ reformats: true });
-    const { report } = await project.restore({ backupId: backups[0]! });
-    expect(report).toMatchObject({ exit_code: 0, counts: { created: 1, replaced: 1 } });
-    const taken = await undo(project, report.restore_id!);
-    expect(taken).toMatchObject({ exit_code: 0, counts: { deleted: 1, replaced: 1, changed: 0 } });
-    expect(project.payloads('users').map((text) => JSON.parse(text) as unknown)).toEqual(before);
+    const theirs = '{"id":"d3","n":"theirs"}';
+    let written = false;
+    project.sandbox.beforeRequest(({ method }) => {
+      if (method === 'PUT') written = true;
+      else if (written) project.sandbox.update('users', keys[3]!, theirs);
+    });
+    const { report } = await project.restore({ backupId });
+    expect(report.exit_code).toBe(4);
+    project.sandbox.beforeRequest(() => {});
+    expect(await undo(project, report.restore_id!)).toMatchObject({ exit_code: 3, counts: { changed: 1 } });
+    expect(project.payloads('users')).toContain(theirs);
   },
 );
+
+test('rows without ids are found again under the keys that the server gave them (B)', async () => {
+  await using project = await Project.open(B);
+  for (const key of ['r1', 'r2']) project.sandbox.insert('users', '{"n":1}', { key });
+  const { backups } = await project.backup({ collections: ['users'] });
+  project.sandbox.delete('users', 'r1');
+  const expected = project.payloads('users');
+  const { report } = await project.restore({ backupId: backups[0]!.backup_id! });
+  expect(report.counts).toMatchObject({ created: 1, same: 1 });
+  expect((await undo(project, report.restore_id!)).counts).toMatchObject({ deleted: 1 });
+  expect(project.payloads('users')).toEqual(expected);
+  expect([...project.sandbox.documents('users')].map(({ key }) => key)).toEqual(['r2']);
+});
+
+test('a row that had to be deleted and inserted becomes what it was (B)', async () => {
+  await using project = await Project.open(B);
+  project.sandbox.insert('users', '{"id":"d1","n":1}', { key: 'r1' });
+  const { backups } = await project.backup({ collections: ['users'] });
+  const before = '{"id":"d1","n":2,"extra":true}';
+  project.sandbox.update('users', 'r1', before);
+  project.sandbox.misbehave({ putMerges: true });
+  const { report } = await project.restore({ backupId: backups[0]!.backup_id! });
+  expect(report).toMatchObject({ exit_code: 0, counts: { replaced: 1 } });
+  const taken = await undo(project, report.restore_id!);
+  expect(taken).toMatchObject({ exit_code: 0, counts: { replaced: 1, changed: 0 } });
+  expect(project.payloads('users')).toEqual([before]);
+});
