@@ -28,6 +28,7 @@ import { Plan, type RestorePlan } from './restore/plan.ts';
 import { indexWarning, proveBackup, readGuarded } from './restore/prove.ts';
 import { readDocuments, readTarget, type TargetReading } from './restore/reading.ts';
 import { interruptedRestore, keepRecord, keepReport } from './restore/record.ts';
+import { referencesToLostKeys } from './restore/references.ts';
 import { writeInRounds } from './restore/rounds.ts';
 import { SeenDocuments } from './restore/seen-documents.ts';
 import { UntouchedDocuments } from './restore/untouched.ts';
@@ -147,9 +148,11 @@ export async function planRestore(
   }
 
   const newer = exact ? await newerDocuments(reading, state, actions, manifest) : [];
+  const references = serverGivenKeys ? await referencesToLostKeys(reading, proved.material, actions) : [];
   const warnings = [
     ...proved.warnings,
     ...newer,
+    ...references,
     ...planWarnings(manifest, state, name, serverGivenKeys ? counts.created : 0),
   ];
   const errors = [...incompleteness(manifest), ...proved.errors, ...unmatched(counts, name)];
