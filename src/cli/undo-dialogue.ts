@@ -15,7 +15,9 @@ export async function undo(invocation: Invocation, restoreId: string, flags: Car
   const repository = await session.repository();
   output.say([...banner('ZeroDB UNDO'), `Restore ID: ${restoreId}`]);
   const reports: RestoreReport[] = [];
-  for (let id: string | null = restoreId; id !== null; ) {
+  const done = new Set<string>(); // records come from the store: one may name itself
+  for (let id: string | null = restoreId; id !== null && !done.has(id); ) {
+    done.add(id);
     const { continues }: { continues: string | null } = await readRestoreRecord(
       repository,
       id,

@@ -5,7 +5,7 @@ import { type Scratch, SortedRuns } from '../kernel/sorted-runs.ts';
 import { FORMAT } from '../model/canonical-record.ts';
 import { type PlanEnd, type PlanHead, planEndSchema, planHeadSchema } from '../model/restore-plan.ts';
 import { formatInstant } from '../model/time.ts';
-import { changesOf } from './restore/changes.ts';
+import { changesOf, parseChange } from './restore/changes.ts';
 import { Plan, type RestorePlan } from './restore/plan.ts';
 import { HASH_BYTES, RecordCursor, sameBytes } from './restore/records.ts';
 import type { RestoreRequest } from './restore.ts';
@@ -119,11 +119,11 @@ export interface PlannedChange {
 export async function* plannedChanges(plan: RestorePlan): AsyncGenerator<PlannedChange> {
   const parts = partsOf(plan);
   for await (const line of changesOf(parts)) {
-    const change = JSON.parse(Buffer.from(line).toString('utf8')) as Named & {
+    const { do: does, fields = null } = JSON.parse(Buffer.from(line).toString('utf8')) as {
       do: string;
       fields?: string[];
     };
-    yield { id: nameOf(change), does: change.do, fields: change.fields ?? null };
+    yield { id: nameOf(line), does, fields };
   }
   const { untouched, state, repository } = parts;
   if (untouched === null) return;
@@ -131,22 +131,20 @@ export async function* plannedChanges(plan: RestorePlan): AsyncGenerator<Planned
   for await (const { name, reason } of names) yield { id: plainId(name), does: reason, fields: null };
 }
 
-/** A key without the quotes of its JSON text. */
+/** A key without the quotes of its JSON text; a number as it is written, for it may have more digits than a double. */
 function plainId(text: string): string {
   try {
-    return String(JSON.parse(text));
+    return text.startsWith('"') ? String(JSON.parse(text)) : text;
   } catch {
     return text;
   }
 }
 
-interface Named {
-  readonly id?: string | number;
-  readonly at?: string | number | null;
-}
-
-function nameOf({ id, at }: Named): string {
-  return String(id ?? at ?? 'a document without id');
+/** @param line a change, as text */
+function nameOf(line: Uint8Array): string {
+  const { id, at } = parseChange(line);
+  const key = id ?? at;
+  return key === null ? 'a document without id' : plainId(Buffer.from(key).toString('utf8'));
 }
 
 const LINE_FEED = Buffer.from('\n');
@@ -185,7 +183,7 @@ class ChangeSet implements AsyncDisposable {
 
   async nameOf(entry: Buffer): Promise<string> {
     const line = await this.#lines.read(entry.readUIntBE(ENTRY.place, 6), entry.readUInt32BE(ENTRY.length));
-    return nameOf(JSON.parse(line.toString('utf8')) as Named);
+    return nameOf(line);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

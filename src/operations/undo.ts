@@ -11,7 +11,7 @@ import { parseChange } from './restore/changes.ts';
 import { NO_COUNTS } from './restore/counts.ts';
 import { EndangeredDocuments } from './restore/endangered.ts';
 import { estimateOf } from './restore/estimate.ts';
-import { changedByOthers, targetName, unmatched, unreadTarget } from './restore/findings.ts';
+import { changedByOthers, targetName, unmatched, unprovenTarget, unreadTarget } from './restore/findings.ts';
 import { IdMap } from './restore/id-map.ts';
 import { readRestoreRecord } from './restore/kept-restores.ts';
 import { matchDocuments } from './restore/match.ts';
@@ -116,7 +116,7 @@ export async function planUndo(
       counts: { ...NO_COUNTS, ...counts },
       ...estimateOf(actions, state, serverGivenKeys),
       read_back: null,
-      warnings: [],
+      warnings: state.complete ? [] : [unprovenTarget(name)],
       errors,
     },
   };

@@ -1,7 +1,9 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { encodeRestoreRecord, type RestoreRecord } from '../../src/model/restore-record.ts';
+import { createPlatform } from '../../src/platform/platform.ts';
 import { runCommandLine } from '../support/command-line.ts';
 import { filesBelow, type ServedProject, serveProject } from '../support/served-project.ts';
 
@@ -188,4 +190,18 @@ test('a store that takes nothing stops a restore, unless nothing is to be kept',
   expect(without).toBe(0);
   expect(stdout).not.toContain('Restore ID');
   expect(payload('u3')).toBe(saved[3]);
+});
+
+test('an undo ends though a record says that it goes on with itself', async () => {
+  project.sandbox.delete('users', 'u3');
+  const { stdout } = await zerodbBackup('restore', backupId);
+  const restoreId = /Restore ID: (\S+)/.exec(stdout)![1]!;
+  const file = join(project.storePath, 'restores', restoreId, 'plan.json');
+  const { plan_sha256: _, ...record } = JSON.parse(readFileSync(file, 'utf8')) as RestoreRecord;
+  const forged = { ...record, continues: restoreId } as RestoreRecord;
+  chmodSync(file, 0o600);
+  writeFileSync(file, encodeRestoreRecord(createPlatform().codec, forged));
+  const undone = await zerodbBackup('undo', restoreId, '--json');
+  expect(undone.code, undone.stderr).toBe(0);
+  expect(summary(undone.stdout).backups).toHaveLength(1);
 });

@@ -49,13 +49,17 @@ export function planWarnings(
     });
   }
   if (!state.complete) {
-    warnings.push({
-      code: 'TARGET_UNPROVEN',
-      message: `collection ${name} could not be proved to be read completely: the numbers of this plan may be off`,
-      object: name,
-    });
+    warnings.push(unprovenTarget(name));
   }
   return warnings;
+}
+
+export function unprovenTarget(name: string): ReportedWarning {
+  return {
+    code: 'TARGET_UNPROVEN',
+    message: `collection ${name} could not be proved to be read completely: the numbers of this plan may be off`,
+    object: name,
+  };
 }
 
 export function unreadTarget(name: string): BackupError {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { plannedChanges } from '../../../src/operations/plan-file.ts';
 import { applyRestore, planRestore } from '../../../src/operations/restore.ts';
 import { planUndo } from '../../../src/operations/undo.ts';
 import { Project, SETTINGS } from '../../support/project.ts';
@@ -214,4 +215,27 @@ test('a row that had to be deleted and inserted becomes what it was (B)', async 
   const taken = await undo(project, report.restore_id!);
   expect(taken).toMatchObject({ exit_code: 0, counts: { replaced: 1, changed: 0 } });
   expect(project.payloads('users')).toEqual([before]);
+});
+
+test('an undo says that it could not see everything (A)', async () => {
+  const { project, keys, backupId } = await backedUp(A);
+  await using _ = project;
+  project.sandbox.delete('users', keys[3]!);
+  const { report } = await project.restore({ backupId });
+  project.sandbox.misbehave({ unreadable: { users: [keys[3]!] } });
+  const plan = await planUndo(project.repository, project.target, report.restore_id!);
+  await plan.close();
+  expect(plan.report.warnings).toMatchObject([{ code: 'TARGET_UNPROVEN' }]);
+});
+
+test('a plan names numbers with all their digits', async () => {
+  await using project = await Project.open(FLAT);
+  project.sandbox.insert('users', '{"id":9007199254740993}', { key: '9007199254740993' });
+  const { backups } = await project.backup({ collections: ['users'] });
+  project.sandbox.wipe('users');
+  const { repository, target } = project;
+  const plan = await planRestore(repository, target, { backupId: backups[0]!.backup_id! });
+  const names = await Array.fromAsync(plannedChanges(plan), ({ id }) => id);
+  await plan.close();
+  expect(names).toEqual(['9007199254740993']);
 });
