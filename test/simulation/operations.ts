@@ -2,6 +2,7 @@ import { backupDryRun, backupOperation } from './operations/backup.ts';
 import {
   damageOperation,
   disasterOperation,
+  doubleOperation,
   mendOperation,
   pauseOperation,
   troubleOperation,
@@ -11,6 +12,13 @@ import { listOperation, showOperation } from './operations/list.ts';
 import type { Operation } from './operations/operation.ts';
 import { rebuildOperation } from './operations/rebuild.ts';
 import { restoreDryRun, restoreOperation, validateOperation } from './operations/restore.ts';
+import {
+  exactOperation,
+  idsOperation,
+  mergeOperation,
+  partialOperation,
+} from './operations/restore-modes.ts';
+import { resumeOperation, undoOperation } from './operations/undo.ts';
 import { verifyOperation } from './operations/verify.ts';
 
 /** Everything that is done in a world. */
@@ -21,6 +29,12 @@ export const OPERATIONS: readonly Operation[] = [
   listOperation,
   showOperation,
   restoreOperation,
+  mergeOperation,
+  exactOperation,
+  idsOperation,
+  partialOperation,
+  undoOperation,
+  resumeOperation,
   restoreDryRun,
   validateOperation,
   exportOperation,
@@ -28,6 +42,7 @@ export const OPERATIONS: readonly Operation[] = [
   damageOperation,
   mendOperation,
   disasterOperation,
+  doubleOperation,
   troubleOperation,
   pauseOperation,
 ];

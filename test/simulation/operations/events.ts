@@ -41,6 +41,26 @@ export const disasterOperation: Operation = {
   },
 };
 
+/** Somebody saves a document once more, where the server gives it a key of its own: now there are two of one id. */
+export const doubleOperation: Operation = {
+  name: 'a document is doubled',
+  weight: 1,
+  usesTool: false,
+  concurrent: false,
+  async run({ dice, server, settings, actsAs }) {
+    const collection = dice.pick(settings.collections);
+    const [first] = server.documents(collection);
+    if (settings.dialect === 'A' || first === undefined) return [];
+    const data = first.data.toString('latin1').replace(/"version":"(v\d+)"/, '"version":"$1","twin":1');
+    actsAs('an unlucky person', () => {
+      for (const key of [server.newKey(), server.newKey()].slice(dice.below(2)))
+        server.insert(collection, Buffer.from(data, 'latin1'), { key });
+      if (dice.chance(0.5)) server.delete(collection, first.key);
+    });
+    return [];
+  },
+};
+
 /** The server begins to do something wrong, or ceases to. */
 export const troubleOperation: Operation = {
   name: 'server trouble',

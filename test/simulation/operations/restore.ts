@@ -1,9 +1,10 @@
 import type { RestoreReport } from '../../../src/model/report.ts';
-import { applyRestore, planRestore, validateBackup } from '../../../src/operations/restore.ts';
+import { planRestore, validateBackup } from '../../../src/operations/restore.ts';
 import { type Attempt, Violation } from '../attempt.ts';
 import { assertExplained, damageFirst } from '../codes.ts';
 import type { Faults } from '../faults.ts';
 import { idOf, markOf } from '../history.ts';
+import { carryOut } from '../kept-restores.ts';
 import { membersOf } from '../members.ts';
 import { type SeenBackup, stored } from '../observer.ts';
 import type { World } from '../world.ts';
@@ -83,14 +84,9 @@ export async function runRestore(
   toCollection?: string,
 ): Promise<Attempt<RestoreReport>> {
   const request = { backupId, ...(toCollection !== undefined && { toCollection }) };
-  const attempt = await world.attempt(store, faults, async ({ repository, openTarget, signal }) => {
-    const plan = await planRestore(repository, await openTarget(), request, { signal });
-    try {
-      return await applyRestore(plan, { signal });
-    } finally {
-      await plan.close();
-    }
-  });
+  const attempt = await carryOut(world, store, faults, async ({ repository, openTarget, signal }) =>
+    planRestore(repository, await openTarget(), request, { signal }),
+  );
   const seen = store.observer.backups.get(backupId);
   const changes = world.history.changesBy(attempt.process.name);
   if (seen === undefined || refusals(store, backupId).length > 0) {
@@ -105,7 +101,12 @@ export async function runRestore(
 }
 
 /** The codes with which a restore may end whatever the faults, seeing the backup, the server, and what others did. */
-function restoreCodes(world: World, attempt: Attempt<unknown>, id: string, collection: string): string[] {
+export function restoreCodes(
+  world: World,
+  attempt: Attempt<unknown>,
+  id: string,
+  collection: string,
+): string[] {
   const { history } = world;
   const { store, from, to } = attempt;
   const codes = [...refusals(store, id), ...incompleteness(store, id), ...crossings(attempt)];
