@@ -77,6 +77,7 @@ const READ_LIES = [
   'ARCHIVE_DAMAGED',
   'INDEX_DAMAGED',
   'MARKER_DAMAGED',
+  'RECORD_DAMAGED',
 ] as const;
 /** A scan that met a fault may not know what it missed; a write that did may not have been made. */
 const IN_DOUBT = ['SOURCE_UNPROVEN', 'RESTORE_PARTIAL', 'RESTORE_REFUSED'] as const;
@@ -85,6 +86,7 @@ const WRONG_ANSWER = [
   'SOURCE_MALFORMED',
   'SOURCE_DIALECT_UNKNOWN',
   'SOURCE_NOT_FOUND', // a 2xx of somebody else: what was asked for seems to be there
+  'RESTORE_DIFFERENT', // the same: a replacement seems to be made
   ...IN_DOUBT,
 ] as const;
 

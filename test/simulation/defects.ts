@@ -156,6 +156,47 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
       replace: '',
     },
   ],
+  'the record of a restore is kept after it has written': [
+    {
+      file: 'operations/restore.ts',
+      find: 'const restoreId = options.undoable === false ? null : await keepRecord(plan.parts, signal);',
+      replace: 'let restoreId: string | null = null;',
+    },
+    {
+      file: 'operations/restore.ts',
+      find: 'const spent = Math.round(clock.monotonic() - begun);',
+      replace:
+        'if (options.undoable !== false) restoreId = await keepRecord(plan.parts, signal);\n    const spent = Math.round(clock.monotonic() - begun);',
+    },
+  ],
+  'a record that cannot be kept is passed over': [
+    {
+      file: 'operations/restore/record.ts',
+      find: "if (!(thrown instanceof BackupError) || !thrown.code.startsWith('STORE_')) throw thrown;",
+      replace: 'return restoreId;',
+    },
+  ],
+  'what is deleted is not kept': [
+    {
+      file: 'operations/restore/pre-images.ts',
+      find: 'yield* documentsAt(parts, deletions, DELETION.place, signal);',
+      replace: '',
+    },
+  ],
+  'an undo writes over what others have written': [
+    {
+      file: 'operations/restore/undo-decisions.ts',
+      find: "change.do === 'delete' || !is(ours.payload)",
+      replace: "change.do === 'delete' || (change.do === 'replace' && false)",
+    },
+  ],
+  'an undo deletes what was created, whoever has written it since': [
+    {
+      file: 'operations/restore/undo-decisions.ts',
+      find: "change.do === 'delete' || !is(ours.payload)",
+      replace: "change.do === 'delete' || (change.do === 'replace' && !is(ours.payload))",
+    },
+  ],
   'a collection is left out of a backup': [
     {
       file: 'operations/backup.ts',

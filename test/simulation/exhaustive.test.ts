@@ -2,10 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { SIZES } from '../../src/kernel/sizes.ts';
 import type { Attempt } from './attempt.ts';
 import { type FaultKind, type Faults, NO_FAULTS, oneFault, PORT_METHODS } from './faults.ts';
+import { keptRestores } from './kept-restores.ts';
 import { runBackup } from './operations/backup.ts';
 import { runExport } from './operations/export.ts';
 import { peace } from './operations/peace.ts';
 import { runRestore } from './operations/restore.ts';
+import { restoreInManner } from './operations/restore-modes.ts';
+import { runUndo } from './operations/undo.ts';
 import { runVerify } from './operations/verify.ts';
 import { OPERATIONS } from './operations.ts';
 import { drawSettings, type WorldSettings } from './settings.ts';
@@ -33,6 +36,34 @@ const restore = async (world: World, faults: Faults) => {
   const store = world.stores[0]!;
   return [await runRestore(world, store, faults, store.observer.visible.at(-1)!)];
 };
+const restoreAs = async (world: World, faults: Faults, mode: 'merge' | 'exact') => {
+  const store = world.stores[0]!;
+  const backupId = store.observer.visible.at(-1)!;
+  const { collection } = store.observer.backups.get(backupId)!.manifest;
+  const extra = Buffer.from('{"id":"extra","version":"v0"}');
+  world.actsAs('somebody', () => world.server.insert(collection, extra, { key: 'extra' }));
+  return [await restoreInManner(world, store, faults, backupId, { mode })];
+};
+/** Dies after its first write that replaces or deletes: what a dialect posts may be a question. */
+const interrupted = (): Faults => ({
+  draw: ({ method }) => (/PUT|DELETE/.test(method) ? 'dies after' : null),
+});
+const afterRestore =
+  (
+    faultsBefore: Faults,
+    goOn: (world: World, faults: Faults, restoreId: string) => Promise<Attempt<unknown>>,
+  ) =>
+  async (world: World, faults: Faults) => {
+    await restoreAs(world, faultsBefore, 'exact');
+    return [await goOn(world, faults, keptRestores(world.stores[0]!).at(-1)!)];
+  };
+const undo = (world: World, faults: Faults, restoreId: string) =>
+  runUndo(world, world.stores[0]!, faults, restoreId);
+const resume = (world: World, faults: Faults, continues: string) =>
+  restoreInManner(world, world.stores[0]!, faults, world.stores[0]!.observer.visible.at(-1)!, {
+    mode: 'exact',
+    continues,
+  });
 const verifyAt = (level: 'presence' | 'checksum' | 'decode') => async (world: World, faults: Faults) => [
   await runVerify(world, world.stores[0]!, faults, level),
 ];
@@ -91,6 +122,18 @@ const VARIANTS: readonly Variant[] = [
     before: 'changed',
     settings: { putMerges: true },
     run: restore,
+  },
+  { name: 'a merge', before: 'changed', run: (world, faults) => restoreAs(world, faults, 'merge') },
+  { name: 'an exact restore', before: 'changed', run: (world, faults) => restoreAs(world, faults, 'exact') },
+  {
+    name: 'an undo',
+    before: 'changed',
+    run: (world, faults) => afterRestore(NO_FAULTS, undo)(world, faults),
+  },
+  {
+    name: 'a restore that is gone on with',
+    before: 'changed',
+    run: (world, faults) => afterRestore(interrupted(), resume)(world, faults),
   },
 ];
 

@@ -49,9 +49,13 @@ export function keptRestores({ observer }: WorldStore): string[] {
 
 /** Whether something of a record is other than what was written. */
 export function isRecordDamaged({ observer, damage }: WorldStore, restoreId: string): boolean {
-  const isOf = (key: string): boolean =>
-    key.startsWith(`restores/${restoreId}/`) && !key.endsWith('/report.json');
+  const isOf = (key: string): boolean => isOfRecord(key, restoreId);
   return [...observer.damaged].some(isOf) || damage.keys.some(isOf);
+}
+
+/** The report may be missing: it is kept last, and nothing needs it. */
+function isOfRecord(key: string, restoreId: string): boolean {
+  return key.startsWith(`restores/${restoreId}/`) && !key.endsWith('/report.json');
 }
 
 /** Reads a record that is whole, past every port. */
@@ -65,7 +69,7 @@ export function readKeptRestore(world: World, { path }: WorldStore, restoreId: s
   const linesOf = (archive: RecordJson['changes'] | null): string[] => {
     if (archive === null) return [];
     const bytes = content(archive.object_path);
-    if (createHash('sha256').update(bytes).digest('hex') !== archive.sha256)
+    if (sha256(bytes) !== archive.sha256)
       throw new Violation(`${archive.object_path} has another hash than its record says`);
     const lines = gunzipSync(bytes).toString('latin1').split('\n').slice(1, -1);
     return lines.filter((line) => /^\{/.test(line) && line !== '').map((line) => line.replace(/,$/, ''));
@@ -116,6 +120,7 @@ export async function carryOut(
   makePlan: (tool: Tool) => Promise<RestorePlan>,
   { undoable = true }: ApplyOptions = {},
 ): Promise<Attempt<RestoreReport>> {
+  assertStillKept(world, store);
   let kept: {
     readonly step: number;
     readonly restoreId: string;
@@ -163,6 +168,30 @@ function assertKept(
   if (said?.includes(restoreId) !== true)
     throw new Violation(`${restoreId} is not named at the end: ${said}`);
   assertCovers(world, attempt, record, changes);
+  for (const [key, sum] of sumsOf(world, attempt.store, restoreId))
+    attempt.store.keptByRestores.set(key, sum);
+  assertStillKept(world, attempt.store);
+}
+
+/** Hashes of the objects of a record, by key. */
+function sumsOf({ disk }: World, { path, observer }: WorldStore, restoreId: string): Map<string, string> {
+  const keys = observer.keys.filter((key) => isOfRecord(key, restoreId));
+  return new Map(keys.map((key) => [key, sha256(disk.file(`${path}/${key}`)!.content)]));
+}
+
+/** What a restore has kept before it wrote stays as it is, whatever became of the restore. */
+function assertStillKept({ disk }: World, { path, observer, damage, keptByRestores }: WorldStore): void {
+  const damaged = observer.damaged;
+  for (const [key, sum] of keptByRestores) {
+    const file = disk.file(`${path}/${key}`);
+    if (damaged.has(key) || damage.isGone(key)) continue;
+    if (file === null) throw new Violation(`${key} was kept before a restore wrote, and is gone`);
+    if (sha256(file.content) !== sum) throw new Violation(`${key} was kept by a restore, and has changed`);
+  }
+}
+
+function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** Each document that was changed is in the record as it was when it was changed first. */

@@ -10,6 +10,8 @@ export class WorldStore {
   readonly observer: Observer;
   /** The run that made an object, by key. */
   readonly makers = new Map<string, Attempt<unknown>>();
+  /** Hashes of what restores have kept before they wrote, by key. */
+  readonly keptByRestores = new Map<string, string>();
   /** Whether somebody took the marker away because it was damaged. */
   markerRemoved = false;
   readonly #world: World;

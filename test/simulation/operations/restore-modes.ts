@@ -105,7 +105,7 @@ export function isPlain({ settings }: World): boolean {
   return !settings.putMerges && !settings.reformats;
 }
 
-export function isNameless(payload: string): boolean {
+function isNameless(payload: string): boolean {
   return !idOf(payload).startsWith('"');
 }
 

@@ -138,7 +138,9 @@ function judge(world: World, attempt: Attempt<RestoreReport>, undone: KeptRestor
         ? created.has(sumOf(before!)) || isTouched
         : kind === 'insert'
           ? gone.has(sumOf(text)) || (isTouched && befores.has(sumOf(text)))
-          : replaced.has(`${sumOf(before!)} ${sumOf(text)}`) || (isTouched && befores.has(sumOf(text)));
+          : before === text || // sent again, since no answer came
+            replaced.has(`${sumOf(before!)} ${sumOf(text)}`) ||
+            (isTouched && befores.has(sumOf(text)));
     if (!isRight)
       throw new Violation(`an undo wrote ${text} over ${before}, which the restore did not leave`);
   }
