@@ -197,6 +197,13 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
       replace: "change.do === 'delete' || (change.do === 'replace' && !is(ours.payload))",
     },
   ],
+  'more is restored than was asked for': [
+    {
+      file: 'operations/restore/prove.ts',
+      find: ': options.ids !== undefined\n',
+      replace: ': false\n',
+    },
+  ],
   'a collection is left out of a backup': [
     {
       file: 'operations/backup.ts',
