@@ -115,24 +115,23 @@ const CALLS_SPARED_MAX = 12;
 const READING = ['files.stat', 'files.list', 'files.open', 'reader.read', 'reader.close'];
 const SCRATCH = [
   'files.makeDirectory',
-  'files.openTemporary',
+  ...['files.openTemporary', 'files.openTemporary'],
   'temporary.write',
   'temporary.read',
   'temporary.close',
 ];
 const WRITING = [
-  'files.create',
-  'files.link',
-  'files.remove',
-  'files.rename',
+  ...['files.create', 'files.create'],
+  ...['files.link', 'files.link'],
+  ...['files.remove', 'files.remove'],
   'files.syncDirectory',
   // where a disk can lie, there it is aimed at more often
   ...['writer.write', 'writer.write', 'writer.write', 'writer.write'],
-  'writer.sync',
-  'writer.close',
+  ...['writer.sync', 'writer.sync'],
+  ...['writer.close', 'writer.close'],
 ];
 /** Only restores write to the server, and few of them reach each of these calls. */
-const SENDING = ['http.POST', 'http.POST', ...Array<string>(6).fill('http.PUT')];
+const SENDING = ['http.POST', 'http.POST', ...Array<string>(10).fill('http.PUT')];
 
 /** The methods that faults are aimed at, by what a run of the tool does: those that it calls. */
 export const AIMS = {
@@ -141,8 +140,11 @@ export const AIMS = {
   backup: [...READING, ...SCRATCH, ...WRITING, 'http.GET', 'http.POST'],
   plan: [...READING, ...SCRATCH, 'http.GET', 'http.POST'],
   restore: [...SCRATCH, 'reader.read', 'http.GET', ...SENDING],
-  recreate: [...SCRATCH, 'http.GET', ...SENDING, ...Array<string>(12).fill('http.DELETE')],
+  recreate: [...SCRATCH, 'http.GET', ...SENDING, ...Array<string>(16).fill('http.DELETE')],
 } as const;
+
+/** Besides, where the dialect is not known yet: what is found is written down once in a life. */
+export const FIRST_CONTACT = Array<string>(12).fill('files.rename');
 
 /**
  * One kind that is on befalls one method of a port, after some calls of it: most faults end a process, and without
@@ -157,7 +159,7 @@ export class AimedFault implements Faults {
     this.#method = dice.pick(methods);
     const kinds = PORT_METHODS[this.#method]!.filter((kind) => rates.has(kind));
     this.#kind = kinds[dice.below(kinds.length)];
-    this.#spared = dice.below(dice.pick([1, 3, CALLS_SPARED_MAX]));
+    this.#spared = dice.below(dice.pick([1, 1, 3, CALLS_SPARED_MAX]));
   }
 
   draw({ method }: PortCall): FaultKind | null {

@@ -1,3 +1,4 @@
+import { backupOperation } from './operations/backup.ts';
 import type { Operation } from './operations/operation.ts';
 import { peace } from './operations/peace.ts';
 import { OPERATIONS } from './operations.ts';
@@ -49,7 +50,7 @@ export async function live(
   try {
     for (let number = 0; number < settings.rounds; number++) {
       // chosen whether it is left out or not, so that the others stay the same
-      const chosen = choose(world);
+      const chosen = number === 0 && settings.backedUp ? [backupOperation] : choose(world);
       if (!without.has(number)) await round(chosen);
     }
     world.settleDown();

@@ -38,6 +38,8 @@ export interface WorldSettings {
   readonly writeEveryMs: number;
   /** Operations in a world's life. */
   readonly rounds: number;
+  /** The first of them is a backup: most others need one. */
+  readonly backedUp: boolean;
   /** Chance that one more process is at work at the same time. */
   readonly together: number;
   /** Chance of each kind of fault at a call; a kind that is not there never comes. */
@@ -72,7 +74,7 @@ export function drawSettings(seed: number): WorldSettings {
     collections: NAMES.filter(() => dice.chance(0.3))
       .concat('last')
       .slice(0, 4),
-    documents: dice.pick([0, 1, 2, 4, 8, 16]),
+    documents: dice.pick([0, 1, 2, 4, 8, 12]),
     stores: dice.pick([1, 1, 2, 3]),
     sizes: dice.chance(0.4)
       ? { blockBytes: 16_384, sortedRecords: 1000, rememberedKeys: 1000 } // nothing of a world is as large
@@ -88,10 +90,11 @@ export function drawSettings(seed: number): WorldSettings {
     compression: coin() ? 'gzip' : 'zstd',
     concurrency: 1 + dice.below(3),
     writeEveryMs: coin() ? dice.pick([5, 50, 500, 5_000]) : 0,
-    rounds: 4 + dice.below(6),
+    rounds: 6 + dice.below(6),
+    backedUp: dice.chance(0.7),
     together: dice.chance(0.3) ? 0.3 : 0,
     faults,
-    faultyRounds: dice.pick([0, 0.6, 1]),
+    faultyRounds: dice.pick([0, 0.7, 1, 1]),
     powerCuts: dice.pick([0, 0.5]),
     clockErrorMax: dice.pick([0, 0, 0, 5_000, 86_400_000]),
   };

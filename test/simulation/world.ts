@@ -9,7 +9,7 @@ import { openDirectoryStore } from '../../src/stores/directory.ts';
 import { openProbeMemory } from '../../src/zerodb/probe-memory.ts';
 import { type Attempt, Violation } from './attempt.ts';
 import { Disk } from './disk.ts';
-import { AIMS, AimedFault, type Faults, NO_FAULTS, RandomFaults } from './faults.ts';
+import { AIMS, AimedFault, type Faults, FIRST_CONTACT, NO_FAULTS, RandomFaults } from './faults.ts';
 import { History } from './history.ts';
 import { SERVER } from './network.ts';
 import { Scheduler } from './scheduler.ts';
@@ -121,8 +121,10 @@ export class World {
 
   /** The faults of this world, for one run of the tool. */
   drawFaults(aims: keyof typeof AIMS = 'read'): Faults {
-    const { faults, faultyRounds, putMerges } = this.settings;
-    const methods = AIMS[aims === 'restore' && putMerges ? 'recreate' : aims];
+    const { faults, faultyRounds, probes, putMerges } = this.settings;
+    const usual: readonly string[] = AIMS[aims === 'restore' && putMerges ? 'recreate' : aims];
+    const isFirst = probes && usual.includes('http.GET') && this.disk.filesBelow(STATE).next().done === true;
+    const methods = isFirst ? [...usual, ...FIRST_CONTACT] : usual;
     const dice = new Dice(this.dice.word());
     if (!this.dice.chance(faultyRounds)) return NO_FAULTS;
     return dice.chance(0.3) ? new RandomFaults(dice, faults) : new AimedFault(dice, faults, methods);
@@ -213,6 +215,12 @@ export class World {
 
   pickStore(): WorldStore {
     return this.dice.pick(this.stores);
+  }
+
+  /** One that holds backups, where there is one. */
+  pickStoreWithBackup(): WorldStore {
+    const holding = this.stores.filter(({ observer }) => observer.visible.length > 0);
+    return holding.length === 0 ? this.pickStore() : this.dice.pick(holding);
   }
 
   /** Throws if a run of the tool that only reads has changed something on the server. */

@@ -44,6 +44,8 @@ const REMEMBERED_MAX = 10_000;
 
 /** identity hash ‖ payload hash ‖ place of the address */
 const FOUND = { payload: HASH_BYTES, place: 2 * HASH_BYTES, width: 2 * HASH_BYTES + 8 } as const;
+/** scan key hash ‖ fate ‖ place of the document ‖ identity hash */
+const UNFOUND = { identity: OUTCOME.width, width: OUTCOME.width + HASH_BYTES } as const;
 
 /**
  * Compares the documents that a restore wrote with what the target holds now: by identity, since a server may have
@@ -69,10 +71,12 @@ export async function compareWritten(
   const comparison: Comparison = Object.assign(found, { different, missing, close });
   const written = await writtenByIdentity(scratch, backup, outcomes);
   const held = await byIdentity(scratch, target);
+  const unfound = new SortedRuns(scratch, UNFOUND.width);
   try {
     const left = await RecordCursor.open(written);
     const right = await RecordCursor.open(held);
-    while (left.current !== null) await compareGroup(left, right, comparison, seen);
+    while (left.current !== null) await compareGroup(left, right, comparison, seen, unfound);
+    await findByKey(unfound, target, comparison);
     return comparison;
   } catch (thrown) {
     await close();
@@ -80,6 +84,7 @@ export async function compareWritten(
   } finally {
     await written.close();
     await held.close();
+    await unfound.close();
   }
 }
 
@@ -89,6 +94,7 @@ async function compareGroup(
   right: RecordCursor,
   comparison: Comparison,
   seen: SeenDocuments,
+  unfound: SortedRuns,
 ): Promise<void> {
   const identity = Buffer.from(left.current!.subarray(0, HASH_BYTES));
   const isOfGroup = (record: Buffer | null): record is Buffer =>
@@ -128,7 +134,7 @@ async function compareGroup(
     }
   }
   for (const record of unlike) {
-    if (othersHeld-- <= 0) await addMissing(comparison.missing, record);
+    if (othersHeld-- <= 0) await addMissing(record, comparison.missing, unfound);
     else {
       noteFound(record, comparison);
       if ((record[WRITTEN.flags]! & BY_CONTENT) !== 0) {
@@ -148,10 +154,47 @@ function noteFound(record: Buffer, comparison: Comparison): void {
   else if (fate === FATE.replacementInDoubt) comparison.replacementsFound++;
 }
 
-async function addMissing(missing: SortedRuns, record: Buffer): Promise<void> {
-  if (missing.full) await missing.flush();
-  record.copy(missing.slot(), 0, WRITTEN.outcome, WRITTEN.width);
-  missing.added();
+async function addMissing(record: Buffer, missing: SortedRuns, unfound: SortedRuns): Promise<void> {
+  const fate = record[WRITTEN.outcome + OUTCOME.fate];
+  const isReplaced = fate === FATE.replaced || fate === FATE.replacedAgain;
+  const runs = isReplaced && (record[WRITTEN.flags]! & BY_CONTENT) !== 0 ? unfound : missing;
+  if (runs.full) await runs.flush();
+  const slot = runs.slot();
+  record.copy(slot, 0, WRITTEN.outcome, WRITTEN.width);
+  if (runs === unfound) record.copy(slot, UNFOUND.identity, 0, HASH_BYTES);
+  runs.added();
+}
+
+/**
+ * Where documents are known by their content, one that was replaced and did not become what was sent is still found
+ * under the key that it was replaced at: it is different, not missing.
+ */
+async function findByKey(unfound: SortedRuns, target: SortedRuns, comparison: Comparison): Promise<void> {
+  if (unfound.count === 0) return;
+  const { different, missing } = comparison;
+  const held = await RecordCursor.open(target);
+  for (const cursor = await RecordCursor.open(unfound); cursor.current !== null; await cursor.advance()) {
+    const ours: Buffer = cursor.current;
+    while (held.current !== null && held.current.compare(ours, 0, HASH_BYTES, 0, HASH_BYTES) < 0)
+      if (!held.step()) await held.advance();
+    const theirs = held.current;
+    const isThere =
+      theirs !== null &&
+      sameBytes(theirs, RECORD.key, ours, OUTCOME.key, HASH_BYTES) &&
+      !sameBytes(theirs, RECORD.identity, ours, UNFOUND.identity, HASH_BYTES);
+    const runs = isThere ? different : missing;
+    if (runs.full) await runs.flush();
+    const slot = runs.slot();
+    if (isThere) {
+      // facts about documents know one without an id of its own by its key
+      ours.copy(slot, DIFFERENT.identity, OUTCOME.key, HASH_BYTES);
+      ours.copy(slot, DIFFERENT.key, 0, OUTCOME.width);
+      slot[DIFFERENT.lone] = 1;
+      theirs.copy(slot, DIFFERENT.payload, RECORD.payload, RECORD.payload + HASH_BYTES);
+      theirs.copy(slot, DIFFERENT.place, RECORD.place, RECORD.width);
+    } else ours.copy(slot, 0, 0, OUTCOME.width);
+    runs.added();
+  }
 }
 
 async function addDifferent(

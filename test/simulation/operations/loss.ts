@@ -2,7 +2,7 @@ import type { World } from '../world.ts';
 
 /** Somebody empties a collection, or spoils all documents of it but one. */
 export function loseSome({ actsAs, dice, server }: World, collection: string): void {
-  const isLost = dice.chance(0.5);
+  const isLost = dice.chance(0.3);
   actsAs('an unlucky person', () => {
     if (isLost) server.wipe(collection);
     else

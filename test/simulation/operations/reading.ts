@@ -10,7 +10,7 @@ export async function readSomeBackup<Report>(
   faults: Faults,
   read: (tool: Tool, backupId: string) => Promise<Report>,
 ): Promise<{ readonly id: string; readonly attempt: Attempt<Report> } | null> {
-  const store = world.pickStore();
+  const store = world.pickStoreWithBackup();
   const id = store.pickBackup();
   if (id === null) return null;
   const attempt = await world.attempt(store, faults, (tool) => read(tool, id));

@@ -17,7 +17,7 @@ export const rebuildOperation: Operation = {
   concurrent: false,
   async run(world, faults) {
     const dryRun = world.dice.chance(0.2);
-    const store = world.pickStore();
+    const store = world.pickStoreWithBackup();
     const { observer, damage } = store;
     const id = store.pickBackup();
     // there would be little to do if only chance damaged indexes

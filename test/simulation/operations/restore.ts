@@ -16,16 +16,16 @@ import { assertSound, crossings, readSomeBackup, refusals } from './reading.ts';
 export const restoreOperation: Operation = {
   name: 'restore',
   aims: 'restore',
-  weight: 6,
+  weight: 8,
   usesTool: true,
   concurrent: true,
   async run(world, faults) {
-    const store = world.pickStore();
+    const store = world.pickStoreWithBackup();
     const id = store.pickBackup();
     if (id === null) return [];
     const toCollection = world.dice.chance(0.2) ? 'elsewhere' : undefined;
     const collection = store.observer.backups.get(id)?.manifest.collection;
-    if (collection !== undefined && world.dice.chance(0.5)) loseSome(world, collection);
+    if (collection !== undefined && world.dice.chance(0.8)) loseSome(world, collection);
     return [await runRestore(world, store, faults, id, toCollection)];
   },
 };
@@ -33,7 +33,7 @@ export const restoreOperation: Operation = {
 export const restoreDryRun: Operation = {
   name: 'restore --dry-run',
   aims: 'plan',
-  weight: 2,
+  weight: 3,
   usesTool: true,
   concurrent: true,
   async run(world, faults) {
@@ -117,7 +117,7 @@ export function restoreCodes(
     codes.push('RESTORE_DIFFERENT', 'RESTORE_PARTIAL', 'RESTORE_AMBIGUOUS');
   }
   const payloads = store.observer.backups.get(id)?.payloads ?? [];
-  if (keepsItsOwn(world, payloads)) codes.push('RESTORE_DIFFERENT');
+  if (world.settings.reformats) codes.push('RESTORE_DIFFERENT');
   const there = history.moments(collection, from, to);
   const isDoubled = (some: readonly string[]): boolean => new Set(some.map(idOf)).size < some.length;
   if (isDoubled(payloads) || there.some((versions) => isDoubled(versions.map(({ text }) => text)))) {
@@ -130,12 +130,6 @@ export function restoreCodes(
 export function samenessOf({ settings }: World): (payload: string) => string {
   if (settings.reformats) return markOf;
   return settings.putMerges ? (text) => [...membersOf(text)].map(String).sort().join() : (text) => text;
-}
-
-/** Whether the server will not hold what it is sent: it reformats, or merges into documents that nothing but their content names. */
-export function keepsItsOwn({ settings }: World, payloads: readonly string[]): boolean {
-  const hasNameless = payloads.some((payload) => idOf(payload) === markOf(payload));
-  return settings.reformats || (settings.putMerges && hasNameless);
 }
 
 function incompleteness({ observer }: WorldStore, id: string): string[] {

@@ -46,6 +46,28 @@ test.each(SETTINGS)(
   },
 );
 
+test('a server whose PUT only adds members: rows without an id of their own are known by their row ids', async () => {
+  const project = await Project.open(B);
+  await using _ = project;
+  const keys = Array.from({ length: COUNT }, (_, number) =>
+    project.sandbox.insert('users', `{"n":${number}}`),
+  );
+  const expected = project.payloads('users');
+  const { backups } = await project.backup({ collections: ['users'] });
+  project.sandbox.update('users', keys[3]!, '{"n":3,"extra":true}');
+  project.sandbox.update('users', keys[4]!, '{"n":"changed","extra":{"a":1}}');
+  project.sandbox.update('users', keys[5]!, '{"n":"changed"}');
+  project.sandbox.misbehave({ putMerges: true });
+  const { report } = await project.restore({ backupId: backups[0]!.backup_id! });
+  expect(report.errors).toEqual([]);
+  expect(report).toMatchObject({
+    exit_code: 0,
+    counts: { created: 0, replaced: 3, recreated: 2, different: 0 },
+    read_back: { same_bytes: 3, different: 0 },
+  });
+  expect(project.payloads('users').toSorted()).toEqual(expected.toSorted());
+});
+
 test.each([A, B])('what others add meanwhile is replaced again, not deleted ($dialect)', async (setting) => {
   const { project, keys, expected, backupId } = await backedUp(setting);
   await using _ = project;
