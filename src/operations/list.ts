@@ -47,9 +47,9 @@ export async function show(
   const begun = clock.monotonic();
   const manifest = await readManifest(repository, backupId, context.signal);
   const keys = [manifestKey(backupId), manifest.object_path, indexKey(backupId)];
-  const objects = await Promise.all(
-    keys.map(async (key) => ({ key, size: await repository.store.size(key, context.signal) })),
-  );
+  const objects: { key: string; size: number | null }[] = [];
+  // one after another: a failure leaves nothing under way
+  for (const key of keys) objects.push({ key, size: await repository.store.size(key, context.signal) });
   return {
     operation: 'show',
     exit_code: 0,

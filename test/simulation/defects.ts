@@ -152,7 +152,7 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
   'a restore writes nothing': [
     {
       file: 'operations/restore/apply.ts',
-      find: 'queue.begin(() => write(batch, index, action));',
+      find: 'queue.begin(() => write(batch, index, kept));',
       replace: '',
     },
   ],
@@ -213,6 +213,38 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
   ],
   'a partly failed backup ends with 0': [
     { file: 'operations/backup.ts', find: 'exit_code: combinedExit(exits),', replace: 'exit_code: 0,' },
+  ],
+  'a document is in a backup as often as it was read': [
+    {
+      file: 'sources/scan/collector.ts',
+      find: 'fresh.push(await this.#seen.add(identity));',
+      replace: 'fresh.push((await this.#seen.add(identity)) || true);',
+    },
+  ],
+  'of the keys that were spilled the first is forgotten': [
+    {
+      file: 'sources/scan/seen-keys.ts',
+      find: 'const sorted = sortRecords(unsorted, KEY_BYTES);',
+      replace: 'const sorted = sortRecords(unsorted, KEY_BYTES).subarray(KEY_BYTES);',
+    },
+  ],
+  'the content digest is that of the stored bytes': [
+    {
+      file: 'operations/backup-collection.ts',
+      find: 'content_digest: writer.totals.contentDigest',
+      replace: 'content_digest: writer.totals.documentsDigest',
+    },
+  ],
+  'a damaged archive ends as a failed store does': [
+    { file: 'kernel/errors.ts', find: 'ARCHIVE_DAMAGED: { exit: 4,', replace: 'ARCHIVE_DAMAGED: { exit: 7,' },
+  ],
+  'a show goes on behind its failure': [
+    {
+      file: 'operations/list.ts',
+      find: 'for (const key of keys) objects.push({ key, size: await repository.store.size(key, context.signal) });',
+      replace:
+        'await Promise.all(keys.map(async (key) => objects.push({ key, size: await repository.store.size(key, context.signal) })));',
+    },
   ],
   'the key is logged': [
     {

@@ -45,6 +45,7 @@ export async function live(
       Promise.all(chosen.map((operation) => operation.run(world, world.drawFaults(operation.aims)))),
     );
     steps.set(name, (steps.get(name) ?? 0) + world.scheduler.steps - before);
+    world.assertAllEnded();
     for (const { observer } of world.stores) observer.look();
   };
   try {

@@ -45,6 +45,10 @@ export class ToolProcess implements Actor {
   readonly name: string;
   frozenUntil = 0;
   dead = false;
+  /** Its operation has come to its end: from here on it has nothing to do. */
+  ended = false;
+  /** What it did all the same. */
+  late: string | null = null;
   /** Faults that befell it. */
   readonly suffered: Suffered[] = [];
   /** Paths that it gave to files, also where it was told that it had failed. */
@@ -111,6 +115,7 @@ export class ToolProcess implements Actor {
     spoilt: (kind: FaultKind, dice: Dice) => Promise<Result> | null = () => null,
   ): Promise<Result> {
     if (this.dead) throw new Died();
+    if (this.ended) this.late ??= `${method} ${object}`;
     const { scheduler, tally } = this.#surroundings;
     await scheduler.step(this, `${method} ${object}`);
     this.calls.push(method);

@@ -21,16 +21,13 @@ let noticed = 0;
 
 await runWorkers(Math.max(2, availableParallelism()), async () => {
   for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-    const args = [SIMULATE, '--seeds', String(SEEDS), '--until-violation', '--defect', name];
-    const printed = await new Promise<string>((resolve) => {
-      execFile(process.execPath, args, { maxBuffer: 1 << 26 }, (_, stdout, stderr) =>
-        resolve(stdout + stderr),
-      );
-    });
+    const printed = await simulate(['--seeds', String(SEEDS), '--until-violation', '--defect', name]);
     const found = /^seed (\d+): (.*)/m.exec(printed);
-    if (found !== null) noticed++;
+    // what the tool does without the defect as well does not show it
+    const isItself = found !== null && /^seed /m.test(await simulate(['--seeds', '1', '--seed', found[1]!]));
+    if (found !== null && !isItself) noticed++;
     const outcome =
-      found === null
+      found === null || isItself
         ? `NOT NOTICED: ${printed.trim().split('\n').slice(0, 5).join('\n')}`
         : `${found[1]!.padStart(5)}  ${found[2]!.slice(0, 90)}`;
     console.log(`${name.padEnd(56)} ${outcome}`);
@@ -38,3 +35,12 @@ await runWorkers(Math.max(2, availableParallelism()), async () => {
 });
 console.log(`${noticed} of ${total} defects noticed`);
 if (noticed < total) process.exitCode = 1;
+
+/** What it prints. */
+function simulate(args: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [SIMULATE, ...args], { maxBuffer: 1 << 26 }, (_, stdout, stderr) =>
+      resolve(stdout + stderr),
+    );
+  });
+}

@@ -51,6 +51,7 @@ export class World {
   readonly #writer: Writer;
   #actor = 'nobody';
   #processes = 0;
+  readonly #ended: ToolProcess[] = [];
   /** Runs of the tool that are at work. */
   readonly #atWork = new Set<{ alone: boolean; lostPower: boolean }>();
 
@@ -156,6 +157,8 @@ export class World {
     } catch (thrown) {
       if (!process.dead) error = assertedBackupError(thrown, process);
     }
+    process.ended = true;
+    this.#ended.push(process);
     if (process.dead) {
       report = null;
       if (this.dice.chance(powerCuts)) {
@@ -221,6 +224,13 @@ export class World {
   pickStoreWithBackup(): WorldStore {
     const holding = this.stores.filter(({ observer }) => observer.visible.length > 0);
     return holding.length === 0 ? this.pickStore() : this.dice.pick(holding);
+  }
+
+  /** Throws if a run of the tool went on after it had said how it ended. */
+  assertAllEnded(): void {
+    for (const { name, late } of this.#ended) {
+      if (late !== null) throw new Violation(`${name} had ended, and went on: ${late}`);
+    }
   }
 
   /** Throws if a run of the tool that only reads has changed something on the server. */

@@ -1,4 +1,5 @@
 import { DAMAGE_KINDS } from '../damage.ts';
+import { isObjectOf } from '../observer.ts';
 import type { Operation } from './operation.ts';
 
 /** Objects of the store decay, disappear or change places while nobody looks. */
@@ -9,9 +10,15 @@ export const damageOperation: Operation = {
   concurrent: false,
   async run(world) {
     const { dice } = world;
-    const { observer, damage } = world.pickStore();
-    const { keys } = observer;
-    if (keys.length > 0) damage.inflict(dice.pick(DAMAGE_KINDS), dice.pick(keys), dice);
+    const { observer, damage } = world.pickStoreWithBackup();
+    const { keys, visible } = observer;
+    if (visible.length > 0 && dice.chance(0.15)) {
+      // somebody tidied up by hand, and left the index
+      const id = dice.pick(visible);
+      for (const key of keys) {
+        if (isObjectOf(id, key) && key !== `indexes/${id}`) damage.inflict('gone', key, dice);
+      }
+    } else if (keys.length > 0) damage.inflict(dice.pick(DAMAGE_KINDS), dice.pick(keys), dice);
     return [];
   },
 };
@@ -51,7 +58,7 @@ export const doubleOperation: Operation = {
     const collection = dice.pick(settings.collections);
     const [first] = server.documents(collection);
     if (settings.dialect === 'A' || first === undefined) return [];
-    const data = first.data.toString('latin1').replace(/"version":"(v\d+)"/, '"version":"$1","twin":1');
+    const data = first.data.toString('latin1').replace(/"version":"(v\d+x*)"/, '"version":"$1","twin":1');
     actsAs('an unlucky person', () => {
       for (const key of [server.newKey(), server.newKey()].slice(dice.below(2)))
         server.insert(collection, Buffer.from(data, 'latin1'), { key });

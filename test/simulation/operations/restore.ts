@@ -3,10 +3,11 @@ import { planRestore, validateBackup } from '../../../src/operations/restore.ts'
 import { type Attempt, Violation } from '../attempt.ts';
 import { assertExplained, damageFirst } from '../codes.ts';
 import type { Faults } from '../faults.ts';
-import { idOf, markOf } from '../history.ts';
+import { idOf, markOf, type Version } from '../history.ts';
 import { carryOut } from '../kept-restores.ts';
 import { membersOf } from '../members.ts';
 import { type SeenBackup, stored } from '../observer.ts';
+import type { StoredDocument } from '../stored-backup.ts';
 import type { World } from '../world.ts';
 import type { WorldStore } from '../world-store.ts';
 import { loseSome } from './loss.ts';
@@ -114,13 +115,11 @@ export function restoreCodes(
   codes.push(...scan);
   if (scan.includes('SOURCE_UNPROVEN')) codes.push('RESTORE_REFUSED', 'RESTORE_PARTIAL');
   if (history.touchedByOthers(collection, attempt).size > 0) {
-    codes.push('RESTORE_DIFFERENT', 'RESTORE_PARTIAL', 'RESTORE_AMBIGUOUS');
+    codes.push('RESTORE_CHANGED', 'RESTORE_DIFFERENT', 'RESTORE_PARTIAL', 'RESTORE_AMBIGUOUS');
   }
-  const payloads = store.observer.backups.get(id)?.payloads ?? [];
   if (world.settings.reformats) codes.push('RESTORE_DIFFERENT');
-  const there = history.moments(collection, from, to);
-  const isDoubled = (some: readonly string[]): boolean => new Set(some.map(idOf)).size < some.length;
-  if (isDoubled(payloads) || there.some((versions) => isDoubled(versions.map(({ text }) => text)))) {
+  const documents = store.observer.backups.get(id)?.documents ?? [];
+  if (history.moments(collection, from, to).some((there) => isAmbiguous(documents, there))) {
     codes.push('RESTORE_AMBIGUOUS');
   }
   return codes;
@@ -130,6 +129,22 @@ export function restoreCodes(
 export function samenessOf({ settings }: World): (payload: string) => string {
   if (settings.reformats) return markOf;
   return settings.putMerges ? (text) => [...membersOf(text)].map(String).sort().join() : (text) => text;
+}
+
+/** Whether nobody can say which document is which: several have one id, and not all of the backup's are there under their keys. */
+function isAmbiguous(documents: readonly StoredDocument[], there: readonly Version[]): boolean {
+  const keys = new Set(there.map(({ key }) => key));
+  const times = new Map<string, number>();
+  for (const texts of [documents.map(({ payload }) => payload), there.map(({ text }) => text)]) {
+    for (const [id, count] of counted(texts.map(idOf))) times.set(id, Math.max(count, times.get(id) ?? 0));
+  }
+  return documents.some(({ key, payload }) => times.get(idOf(payload))! > 1 && !keys.has(key));
+}
+
+function counted(ids: readonly string[]): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const id of ids) times.set(id, (times.get(id) ?? 0) + 1);
+  return times;
 }
 
 function incompleteness({ observer }: WorldStore, id: string): string[] {

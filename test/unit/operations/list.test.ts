@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { BackupError } from '../../../src/kernel/errors.ts';
-import { list } from '../../../src/operations/list.ts';
+import { list, show } from '../../../src/operations/list.ts';
 import { Project, SETTINGS } from '../../support/project.ts';
 
 it('damage decides how a list ends, whatever else cannot be read', async () => {
@@ -21,4 +21,24 @@ it('damage decides how a list ends, whatever else cannot be read', async () => {
   expect(await listWith('agents', 'users')).toEqual([4, ['STORE_FAILED', 'MANIFEST_DAMAGED']]);
   expect(await listWith('agents', 'none')).toEqual([7, ['STORE_FAILED']]);
   expect(await listWith('none', 'none')).toEqual([0, []]);
+});
+
+it('a show that fails has left nothing under way', async () => {
+  await using project = await Project.open(SETTINGS[0]);
+  project.sandbox.insert('users', '{"id":"1"}');
+  const { backups } = await project.backup({ collections: ['users'] });
+  const { store } = project.repository;
+  let underWay = 0;
+  const size: typeof store.size = async (key, signal) => {
+    underWay++;
+    try {
+      if (key.startsWith('manifests/')) throw new BackupError('STORE_FAILED', 'no answer');
+      return await store.size(key, signal);
+    } finally {
+      underWay--;
+    }
+  };
+  const shown = show({ ...project.repository, store: { ...store, size } }, backups[0]!.backup_id!);
+  await expect(shown).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  expect(underWay).toBe(0);
 });
