@@ -31,7 +31,7 @@ export interface Attempt<Report> {
   readonly suffered: readonly Suffered[];
   /** Whether no other run of the tool was at work meanwhile. */
   readonly alone: boolean;
-  /** Whether another run ended in a power cut meanwhile: what this one had not synced by then is lost. */
+  /** Whether it or another run ended in a power cut meanwhile: what was not synced by then is lost. */
   readonly lostPower: boolean;
 }
 
