@@ -119,8 +119,11 @@ export function restoreCodes(
   }
   if (world.settings.reformats) codes.push('RESTORE_DIFFERENT');
   const documents = store.observer.backups.get(id)?.documents ?? [];
-  if (history.moments(collection, from, to).some((there) => isAmbiguous(documents, there))) {
-    codes.push('RESTORE_AMBIGUOUS');
+  for (const there of history.moments(collection, from, to)) {
+    const times = timesOfIds(documents, there);
+    if (isAmbiguous(documents, there, times)) codes.push('RESTORE_AMBIGUOUS');
+    // which of two of one id has kept more than it was sent is not found out
+    if (world.settings.putMerges && Math.max(0, ...times.values()) > 1) codes.push('RESTORE_DIFFERENT');
   }
   return codes;
 }
@@ -131,20 +134,24 @@ export function samenessOf({ settings }: World): (payload: string) => string {
   return settings.putMerges ? (text) => [...membersOf(text)].map(String).sort().join() : (text) => text;
 }
 
-/** Whether nobody can say which document is which: several have one id, and not all of the backup's are there under their keys. */
-function isAmbiguous(documents: readonly StoredDocument[], there: readonly Version[]): boolean {
-  const keys = new Set(there.map(({ key }) => key));
+/** How often each id is in the backup or in the target, whichever is more. */
+function timesOfIds(documents: readonly StoredDocument[], there: readonly Version[]): Map<string, number> {
   const times = new Map<string, number>();
-  for (const texts of [documents.map(({ payload }) => payload), there.map(({ text }) => text)]) {
-    for (const [id, count] of counted(texts.map(idOf))) times.set(id, Math.max(count, times.get(id) ?? 0));
+  for (const payloads of [documents.map(({ payload }) => payload), there.map(({ text }) => text)]) {
+    for (const [id, same] of Map.groupBy(payloads, idOf))
+      times.set(id, Math.max(same.length, times.get(id) ?? 0));
   }
-  return documents.some(({ key, payload }) => times.get(idOf(payload))! > 1 && !keys.has(key));
+  return times;
 }
 
-function counted(ids: readonly string[]): Map<string, number> {
-  const times = new Map<string, number>();
-  for (const id of ids) times.set(id, (times.get(id) ?? 0) + 1);
-  return times;
+/** Whether nobody can say which document is which: several have one id, and not all of the backup's are there under their keys. */
+function isAmbiguous(
+  documents: readonly StoredDocument[],
+  there: readonly Version[],
+  times: ReadonlyMap<string, number>,
+): boolean {
+  const keys = new Set(there.map(({ key }) => key));
+  return documents.some(({ key, payload }) => times.get(idOf(payload))! > 1 && !keys.has(key));
 }
 
 function incompleteness({ observer }: WorldStore, id: string): string[] {
