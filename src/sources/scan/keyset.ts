@@ -95,7 +95,15 @@ export async function* scanByKeyset(
 
     const next = readNext();
     next.catch(() => {}); // seen when its turn comes
-    if (count > 0) yield page;
+    if (count > 0) {
+      let isLeft = true;
+      try {
+        yield page;
+        isLeft = false;
+      } finally {
+        if (isLeft) await reader.abandon(next);
+      }
+    }
     const following = await next;
     if (following === null) return distrust('the server refuses to filter by the key');
     page = following;

@@ -37,11 +37,13 @@ export class PageReader {
   /** Documents that the server could not serve, each by its place. */
   readonly missing = new Set<string>();
 
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: AbortSignal;
+  readonly #abandoned = new AbortController();
 
   constructor(pages: CollectionPages, signal: AbortSignal | undefined) {
     this.pages = pages;
-    this.#signal = signal;
+    const { signal: abandoned } = this.#abandoned;
+    this.#signal = signal === undefined ? abandoned : AbortSignal.any([signal, abandoned]);
     this.limit = Math.min(FIRST_LIMIT, pages.traits.limitMax);
   }
 
@@ -67,6 +69,12 @@ export class PageReader {
         skipped++;
       }
     }
+  }
+
+  /** Ends a reading that was begun ahead, where nobody reads on: nothing goes on behind the caller's back. */
+  async abandon(pending: Promise<unknown>): Promise<void> {
+    this.#abandoned.abort(new BackupError('INTERRUPTED', 'nobody reads on'));
+    await pending.catch(() => {});
   }
 
   /** Whether there is a document at the offset, be it one that cannot be served. */
