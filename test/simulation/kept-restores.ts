@@ -49,7 +49,11 @@ export function keptRestores({ observer }: WorldStore): string[] {
 
 /** Whether something of a record is other than what was written. */
 export function isRecordDamaged({ observer, damage }: WorldStore, restoreId: string): boolean {
-  const isOf = (key: string): boolean => isOfRecord(key, restoreId);
+  const idMap = `restores/${restoreId}/idmap`;
+  // kept when all is written: where it is gone nobody can tell that there was one
+  const hasIdMap = !damage.isGone(`${idMap}.json`);
+  const isOf = (key: string): boolean =>
+    isOfRecord(key, restoreId) && (hasIdMap || !key.startsWith(`${idMap}.`));
   return [...observer.damaged].some(isOf) || damage.keys.some(isOf);
 }
 
