@@ -125,12 +125,11 @@ export async function planRestore(
     object: manifest.backup_id,
     onEvent,
     signal: context.signal,
-    endangered,
   };
   const state =
     ids !== undefined && !serverGivenKeys && ids.length <= KEYED_IDS_MAX
-      ? await readDocuments(reading, await keysOf(proved.material))
-      : await readTarget(reading);
+      ? await readDocuments({ ...reading, endangered }, await keysOf(proved.material))
+      : await readTarget({ ...reading, endangered });
   opened.defer(() => state.close());
   if (!state.complete && serverGivenKeys) throw unreadTarget(name);
   const actions = new Actions(proved.scratch);

@@ -63,9 +63,8 @@ export async function planUndo(
     object: restoreId,
     onEvent,
     signal,
-    endangered,
   };
-  const state = await readTarget(reading);
+  const state = await readTarget({ ...reading, endangered });
   opened.defer(() => state.close());
   if (!state.complete && serverGivenKeys) throw unreadTarget(name);
   const actions = new Actions(scratch);

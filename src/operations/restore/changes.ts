@@ -107,32 +107,29 @@ async function changeOfWrite(
   };
 }
 
+/** Built as one latin1 text, which takes keys of any bytes as they are. */
 function changeText(change: Change): Uint8Array {
-  const members: [string, Uint8Array | string | null | undefined][] = [
-    ['id', change.id ?? undefined],
-    ['do', `"${change.do}"`],
-    ['at', sameText(change.id, change.at) ? undefined : change.at],
-    ['before', change.before === null ? undefined : hexText(change.before)],
-    ['after', change.after === null ? undefined : hexText(change.after)],
-    ['fields', change.fields === null ? undefined : JSON.stringify(change.fields)],
-    ['identity', change.identity === null ? undefined : hexText(change.identity)],
-    ['by_content', change.byContent ? 'true' : undefined],
-  ];
-  const texts = members
-    .filter(([, value]) => value !== undefined)
-    .flatMap(([name, value], index) => [
-      Buffer.from(`${index === 0 ? '{' : ','}"${name}":`),
-      Buffer.from(value ?? 'null'),
-    ]);
-  return Buffer.concat([...texts, Buffer.from('}')]);
+  const { id, at, before, after, fields, identity } = change;
+  let text = `"do":"${change.do}"`;
+  if (!sameText(id, at)) text += `,"at":${at === null ? 'null' : latin1(at)}`;
+  if (before !== null) text += `,"before":"${hex(before)}"`;
+  if (after !== null) text += `,"after":"${hex(after)}"`;
+  if (fields !== null) text += `,"fields":${latin1(Buffer.from(JSON.stringify(fields), 'utf8'))}`;
+  if (identity !== null) text += `,"identity":"${hex(identity)}"`;
+  if (change.byContent) text += ',"by_content":true';
+  return Buffer.from(id === null ? `{${text}}` : `{"id":${latin1(id)},${text}}`, 'latin1');
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
 function sameText(a: Uint8Array | null, b: Uint8Array | null): boolean {
   return a !== null && b !== null && Buffer.compare(a, b) === 0;
 }
 
-function hexText(latin1: string): string {
-  return `"${Buffer.from(latin1, 'latin1').toString('hex')}"`;
+function hex(hash: string): string {
+  return Buffer.from(hash, 'latin1').toString('hex');
 }
 
 const NAMES = ['id', 'do', 'at', 'before', 'after', 'identity', 'by_content'] as const;

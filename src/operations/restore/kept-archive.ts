@@ -8,7 +8,7 @@ import { formatPlainTime } from '../../model/time.ts';
 import type { Repository } from '../../repository.ts';
 import { readBackArchive } from '../read-back.ts';
 
-const BLOCKS_IN_FLIGHT = 3;
+const BLOCKS_IN_FLIGHT = 1;
 
 /**
  * Stores documents beside the record of a restore, in the format of backups (docs/format.md), and reads them back.
