@@ -74,11 +74,11 @@ export async function verify(
   errors.push(...results.flatMap((result) => result.errors), ...stale.map(staleError));
 
   const exits = results.map((result) =>
-    result.errors.length === 0 ? 0 : combinedExit(result.errors.map(exitOf)),
+    result.errors.length === 0 ? 0 : damageFirst(result.errors.map(exitOf)),
   );
   exits.push(...marker.map(exitOf));
   if (nothing !== null) exits.push(exitOf(nothing));
-  const exit = exits.includes(4) ? 4 : combinedExit(exits);
+  const exit = damageFirst(exits);
   return {
     operation: 'verify',
     level: request.level,
@@ -90,6 +90,10 @@ export async function verify(
     warnings: [],
     errors,
   };
+}
+
+function damageFirst(exits: readonly number[]): number {
+  return exits.includes(4) ? 4 : combinedExit(exits);
 }
 
 /** All that is wrong with one backup: each of its objects is looked at even if another one is damaged. */

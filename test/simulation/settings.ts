@@ -73,8 +73,8 @@ export function drawSettings(seed: number): WorldSettings {
     latencyMs: dice.pick([0, 5, 50, 500]),
     collections: NAMES.filter(() => dice.chance(0.3))
       .concat('last')
-      .slice(0, 4),
-    documents: dice.pick([0, 1, 2, 4, 8, 12]),
+      .slice(0, 3),
+    documents: dice.pick([0, 1, 2, 3, 6, 10]),
     stores: dice.pick([1, 1, 2, 3]),
     sizes: dice.chance(0.4)
       ? { blockBytes: 16_384, sortedRecords: 1000, rememberedKeys: 1000 } // nothing of a world is as large
@@ -90,7 +90,7 @@ export function drawSettings(seed: number): WorldSettings {
     compression: coin() ? 'gzip' : 'zstd',
     concurrency: 1 + dice.below(3),
     writeEveryMs: coin() ? dice.pick([5, 50, 500, 5_000]) : 0,
-    rounds: 6 + dice.below(6),
+    rounds: 5 + dice.below(6),
     backedUp: dice.chance(0.7),
     together: dice.chance(0.3) ? 0.3 : 0,
     faults,

@@ -12,7 +12,7 @@ import { unsoundness } from './reading.ts';
 export const rebuildOperation: Operation = {
   name: 'rebuild',
   aims: 'backup',
-  weight: 2,
+  weight: 4,
   usesTool: true,
   concurrent: false,
   async run(world, faults) {

@@ -25,7 +25,7 @@ const inManner = (
   draw: (world: World, payloads: readonly string[]) => Manner,
 ): Operation => ({
   name,
-  aims: 'restore',
+  aims: name.includes('exact') ? 'recreate' : 'restore',
   weight,
   usesTool: true,
   concurrent: true,

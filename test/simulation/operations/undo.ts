@@ -22,7 +22,7 @@ import { isPlain, restoreInManner } from './restore-modes.ts';
 /** Takes a restore back, whatever it was and however it ended; of one that was gone on with, every part. */
 export const undoOperation: Operation = {
   name: 'undo',
-  aims: 'restore',
+  aims: 'recreate',
   weight: 3,
   usesTool: true,
   concurrent: true,
@@ -44,7 +44,7 @@ export const undoOperation: Operation = {
 /** Goes on with a restore or an undo, as if it had been interrupted. */
 export const resumeOperation: Operation = {
   name: 'resume',
-  aims: 'restore',
+  aims: 'recreate',
   weight: 2,
   usesTool: true,
   concurrent: true,
