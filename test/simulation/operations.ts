@@ -18,6 +18,7 @@ import {
   mergeOperation,
   partialOperation,
 } from './operations/restore-modes.ts';
+import { tidyingOperation } from './operations/tidying.ts';
 import { resumeOperation, undoOperation } from './operations/undo.ts';
 import { verifyOperation } from './operations/verify.ts';
 
@@ -25,6 +26,7 @@ import { verifyOperation } from './operations/verify.ts';
 export const OPERATIONS: readonly Operation[] = [
   backupOperation,
   backupDryRun,
+  tidyingOperation,
   verifyOperation,
   listOperation,
   showOperation,

@@ -1,5 +1,4 @@
 import { DAMAGE_KINDS } from '../damage.ts';
-import { isObjectOf } from '../observer.ts';
 import type { Operation } from './operation.ts';
 
 /** Objects of the store decay, disappear or change places while nobody looks. */
@@ -11,14 +10,8 @@ export const damageOperation: Operation = {
   async run(world) {
     const { dice } = world;
     const { observer, damage } = world.pickStoreWithBackup();
-    const { keys, visible } = observer;
-    if (visible.length > 0 && dice.chance(0.15)) {
-      // somebody tidied up by hand, and left the index
-      const id = dice.pick(visible);
-      for (const key of keys) {
-        if (isObjectOf(id, key) && key !== `indexes/${id}`) damage.inflict('gone', key, dice);
-      }
-    } else if (keys.length > 0) damage.inflict(dice.pick(DAMAGE_KINDS), dice.pick(keys), dice);
+    const { keys } = observer;
+    if (keys.length > 0) damage.inflict(dice.pick(DAMAGE_KINDS), dice.pick(keys), dice);
     return [];
   },
 };
