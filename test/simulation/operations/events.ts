@@ -44,7 +44,7 @@ export const disasterOperation: Operation = {
 /** Somebody saves a document once more, where the server gives it a key of its own: now there are two of one id. */
 export const doubleOperation: Operation = {
   name: 'a document is doubled',
-  weight: 1,
+  weight: 3,
   usesTool: false,
   concurrent: false,
   async run({ dice, server, settings, actsAs }) {
