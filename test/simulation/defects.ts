@@ -159,14 +159,14 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
   'the record of a restore is kept after it has written': [
     {
       file: 'operations/restore.ts',
-      find: 'const restoreId = options.undoable === false ? null : await keepRecord(plan.parts, signal);',
+      find: 'const restoreId = isRecorded ? await keepRecord(plan.parts, onEvent, signal) : null;',
       replace: 'let restoreId: string | null = null;',
     },
     {
       file: 'operations/restore.ts',
       find: 'const spent = Math.round(clock.monotonic() - begun);',
       replace:
-        'if (options.undoable !== false) restoreId = await keepRecord(plan.parts, signal);\n    const spent = Math.round(clock.monotonic() - begun);',
+        'if (isRecorded) restoreId = await keepRecord(plan.parts, onEvent, signal);\n    const spent = Math.round(clock.monotonic() - begun);',
     },
   ],
   'a record that cannot be kept is passed over': [
