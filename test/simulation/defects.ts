@@ -61,13 +61,6 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
       replace: '',
     },
   ],
-  'a failed read-back is passed over': [
-    {
-      file: 'operations/backup-draft.ts',
-      find: 'this.#uncommitted = [key, ...data];\n      throw thrown;',
-      replace: 'return;',
-    },
-  ],
   'a dry run commits': [
     { file: 'operations/backup-draft.ts', find: 'if (this.#options.dryRun) return;', replace: '' },
   ],
@@ -181,20 +174,6 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
       file: 'operations/restore/pre-images.ts',
       find: 'yield* documentsAt(parts, deletions, DELETION.place, signal);',
       replace: '',
-    },
-  ],
-  'an undo writes over what others have written': [
-    {
-      file: 'operations/restore/undo-decisions.ts',
-      find: "change.do === 'delete' || !is(ours.payload)",
-      replace: "change.do === 'delete' || (change.do === 'replace' && false)",
-    },
-  ],
-  'an undo deletes what was created, whoever has written it since': [
-    {
-      file: 'operations/restore/undo-decisions.ts',
-      find: "change.do === 'delete' || !is(ours.payload)",
-      replace: "change.do === 'delete' || (change.do === 'replace' && !is(ours.payload))",
     },
   ],
   'more is restored than was asked for': [
