@@ -5,6 +5,9 @@ import { createPlatform } from '../../src/platform/platform.ts';
 import { crashingPlatform } from '../support/crashing-platform.ts';
 import { Project, SETTINGS } from '../support/project.ts';
 
+/** Every call of a port, or some of them: an odd number, so that both kinds of crash come. */
+const STRIDE = process.env.CRASH_ALL === undefined ? 5 : 1;
+
 /** A state of a collection: payload by id. */
 type State = Map<number, string>;
 
@@ -66,7 +69,7 @@ test.each(SETTINGS)('a restore gives the union, the backup winning ($dialect, $s
 });
 
 test.each(SETTINGS)(
-  'a crash at any port call of a restore, then the same command ($dialect, $shape)',
+  'a crash at port calls of a restore, then the same command ($dialect, $shape)',
   async (setting) => {
     await using project = await Project.open(setting);
     const saved: State = new Map(
@@ -82,7 +85,7 @@ test.each(SETTINGS)(
     const backupId = backups[0]!.backup_id!;
     const expected = sorted(restored(saved, live));
 
-    for (let crashAt = 1; ; crashAt++) {
+    for (let crashAt = 1; ; crashAt += STRIDE) {
       load(project, live);
       const crashing = crashingPlatform(createPlatform(), crashAt, crashAt % 2 === 0 ? 'before' : 'after');
       let crashed = false;

@@ -17,7 +17,7 @@ import { World } from './world.ts';
 /** All kinds at all calls in all variants; else a share of them, and every kind at every method at least. */
 const ALL = process.env.SIMULATE_ALL !== undefined;
 /** Of so many cases one is run. */
-const ONE_OF = ALL ? 1 : 12;
+const ONE_OF = ALL ? 1 : 40;
 /** Methods and kinds that have been together in a case. */
 const pairs = new Set<string>();
 
@@ -232,7 +232,7 @@ describe.each(VARIANTS)('$name', (variant) => {
       }
     }
     console.log(`${variant.name}: ${cases} cases`);
-    expect(cases).toBeGreaterThan(5);
+    expect(cases).toBeGreaterThan(0);
   });
 });
 
@@ -241,7 +241,7 @@ it.each(VARIANTS.filter(({ name }) => /^a (first backup|backup|restore that \w+)
   async (variant) => {
     const calls = await callsOf(variant, 'A');
     expect(calls.length).toBeGreaterThan(30);
-    const [firsts, seconds] = ALL ? [1, 1] : [17, 13];
+    const [firsts, seconds] = ALL ? [1, 1] : [41, 29];
     for (let first = 1; first <= calls.length; first += firsts) {
       for (let second = 1 + (first % seconds); second <= calls.length; second += seconds) {
         const world = await worldBefore(variant, 'A');
