@@ -244,8 +244,8 @@ describe('the library', () => {
       code: 'USAGE_INVALID',
       message: `backup ${id} is one of collection events, not of users`,
     });
-    await expect(service.restoreCollection('events', id, { merge: true })).rejects.toThrow(
-      'not in this version',
+    await expect(service.restoreCollection('events', id, { merge: true, exact: true })).rejects.toMatchObject(
+      { code: 'USAGE_INVALID' },
     );
     await expect(service.backupAllCollections({ incremental: true })).rejects.toThrow('not in this version');
     await expect(service.restoreCollection('events', 'events_full_20200101_000000')).rejects.toMatchObject({
@@ -255,6 +255,13 @@ describe('the library', () => {
       code: 'CONFIG_INVALID',
     });
     expect(sandbox.writes).toBe(writes);
+
+    sandbox.update('events', 'e1', '{"id":"e1","own":true}');
+    const merged = await service.restoreCollection('events', id, { merge: true });
+    expect(merged).toMatchObject({ exit_code: 0, mode: 'merge', counts: { replaced: 1, same: 39 } });
+    expect(sandbox.payload('events', 'e1')!.toString()).toBe('{"id":"e1","own":true,"title":"Event"}');
+    expect((await service.undoRestore(merged.restore_id!)).counts).toMatchObject({ replaced: 1, changed: 0 });
+    expect(sandbox.payload('events', 'e1')!.toString()).toBe('{"id":"e1","own":true}');
   });
 
   it('tells of progress by events, and stops when it is told to', async () => {

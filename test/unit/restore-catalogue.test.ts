@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 const TESTS: Readonly<Record<string, readonly [file: string, title: string]>> = {
   'X01 crash, then the same command': [
     'properties/restore',
-    'a crash at any port call of a restore, then the same command',
+    'a crash at port calls of a restore, then the same command',
   ],
   'X02 insert whose answer is lost': [
     'unit/operations/mending',
