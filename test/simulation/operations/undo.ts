@@ -161,6 +161,8 @@ function judgeEnd(
   { restoreId, collection, changes }: KeptRestore,
   touched: ReadonlySet<string>,
 ): void {
+  // what the server says is not there need not be taken back
+  if (world.trouble.kind === 'vanishing' && world.trouble.concerns(collection)) return;
   const { history, server } = world;
   const start = history.seen(collection, attempt.from, attempt.to).filter(({ from }) => from < attempt.from);
   const startTexts = start.map(({ text }) => text);
