@@ -76,18 +76,6 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
       replace: 'missing: [],',
     },
   ],
-  'pages by offset without an overlap': [
-    {
-      file: 'sources/scan/covered-offset.ts',
-      find: 'count > 0 && this.#isBehind(values[0]!)',
-      replace: 'count > 0',
-    },
-    {
-      file: 'sources/scan/covered-offset.ts',
-      find: 'const step = answer.cut ? count : this.#stepWithin(values);',
-      replace: 'const step = count;',
-    },
-  ],
   'a short page is the last one': [
     {
       file: 'sources/scan/keyset.ts',
