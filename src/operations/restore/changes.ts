@@ -51,7 +51,6 @@ export async function* changesOf(parts: PlanParts, signal?: AbortSignal): AsyncG
     const deletion: Buffer = cursor.current;
     const key = await state.live.readKey(deletion, DELETION.place);
     const before = deletion.toString('latin1', DELETION.payload, DELETION.place);
-    const live = await liveDocument({ ...reading, signal }, state, deletion, DELETION.place);
     yield changeText({
       do: 'delete',
       id: key,
@@ -59,7 +58,7 @@ export async function* changesOf(parts: PlanParts, signal?: AbortSignal): AsyncG
       before,
       after: null,
       fields: null,
-      identity: live === null ? null : idOfDeleted(parts, live),
+      identity: await idOfDeleted(parts, deletion, signal),
       byContent: false,
     });
   }
@@ -69,8 +68,14 @@ export async function* changesOf(parts: PlanParts, signal?: AbortSignal): AsyncG
  * What a document that comes back under another key is known by: its own id. One without an id is not looked for by its
  * content: an equal one that was never deleted would be taken for it.
  */
-function idOfDeleted({ state, reading }: PlanParts, live: Uint8Array): string | null {
+async function idOfDeleted(
+  { state, reading }: PlanParts,
+  deletion: Buffer,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
   if (!reading.collection.traits.serverGivenKeys) return null;
+  const live = await liveDocument({ ...reading, signal }, state, deletion, DELETION.place);
+  if (live === null) return null;
   const hashes = new DocumentHasher(reading.platform.codec, state.shape).read(lineBatch(live), 0);
   if (!hashes.ownId) return null;
   return identityOf(hashes, false, () => '').identity.toString('latin1');

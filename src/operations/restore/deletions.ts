@@ -75,12 +75,7 @@ export async function findUndeleted(
   const held = await RecordCursor.open(state.records.runs);
   for (const cursor = await RecordCursor.open(deletions); cursor.current !== null; await cursor.advance()) {
     const deletion: Buffer = cursor.current;
-    const order = (): number =>
-      held.current === null
-        ? 1
-        : held.current.compare(deletion, DELETION.key, DELETION.payload, 0, HASH_BYTES);
-    while (order() < 0) await held.advance();
-    if (held.current === null || order() > 0) continue;
+    if (!(await held.seek(deletion, DELETION.key)) || held.current === null) continue;
     const key = held.current.subarray(RECORD.key, RECORD.key + HASH_BYTES);
     const payload = held.current.subarray(RECORD.payload, RECORD.payload + HASH_BYTES);
     const place = held.current.subarray(RECORD.place, RECORD.width);

@@ -3,12 +3,13 @@ import { SortedRuns } from '../../kernel/sorted-runs.ts';
 import { Actions, placeAt, VERB } from './actions.ts';
 import { type Comparison, compareWritten, DIFFERENT } from './compare.ts';
 import { findUndeleted } from './deletions.ts';
+import { HashFilter } from './hash-filter.ts';
 import type { Material } from './material.ts';
 import { FATE, OUTCOME } from './outcomes.ts';
 import { readDocuments, readTarget, type TargetReading, type TargetState } from './reading.ts';
 import { HASH_BYTES, RecordCursor } from './records.ts';
 import type { SeenDocuments } from './seen-documents.ts';
-import { byMembers, byValue, ContentFacts, type Hashing, IdentityFilter } from './values.ts';
+import { byMembers, byValue, ContentFacts, type Hashing } from './values.ts';
 
 /** How the documents that were written fared. Those that can still be mended are not counted here but named in `again`. */
 export interface ReadBack {
@@ -197,9 +198,9 @@ async function gatherFacts(
   hashing: Hashing,
 ): Promise<AsyncDisposable & { facts: ContentFacts }> {
   const { codec } = reading.platform;
-  const wanted = new IdentityFilter();
+  const wanted = new HashFilter(24);
   for (const cursor = await RecordCursor.open(records); cursor.current !== null; await cursor.advance())
-    wanted.add(cursor.current);
+    wanted.add(cursor.current.toString('latin1', 0, HASH_BYTES));
   const facts = new ContentFacts(codec, reading.scratch, hashing, wanted);
   try {
     const state = await readTarget({

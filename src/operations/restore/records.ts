@@ -110,6 +110,14 @@ export class RecordCursor {
     return true;
   }
 
+  /** Goes on to the first record that does not sort before the hash in `other`; whether it begins with that hash. */
+  async seek(other: Buffer, at: number): Promise<boolean> {
+    const order = (): number =>
+      this.current === null ? 1 : this.current.compare(other, at, at + HASH_BYTES, 0, HASH_BYTES);
+    while (order() < 0) await this.advance();
+    return order() === 0;
+  }
+
   async advance(): Promise<void> {
     if (this.#at >= this.#piece.length) {
       const next = await this.#pieces.next();

@@ -9,7 +9,7 @@ import { ACTION, type Actions, VERB } from './actions.ts';
 import { HashFilter } from './hash-filter.ts';
 import type { Material } from './material.ts';
 import type { TargetReading } from './reading.ts';
-import { HASH_BYTES, RecordCursor, sameBytes, writeKey } from './records.ts';
+import { HASH_BYTES, RecordCursor, writeKey } from './records.ts';
 
 const NAMES_MAX = 20;
 const QUOTE = 0x22;
@@ -117,10 +117,7 @@ async function countCommon(keys: SortedRuns, found: SortedRuns): Promise<number>
   const key = await RecordCursor.open(keys);
   let count = 0;
   for (const cursor = await RecordCursor.open(found); cursor.current !== null; await cursor.advance()) {
-    const value: Buffer = cursor.current;
-    while (key.current !== null && key.current.compare(value, 0, HASH_BYTES, 0, HASH_BYTES) < 0)
-      await key.advance();
-    if (key.current !== null && sameBytes(key.current, 0, value, 0, HASH_BYTES)) count++;
+    if (await key.seek(cursor.current, 0)) count++;
   }
   return count;
 }

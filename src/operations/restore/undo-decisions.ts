@@ -100,12 +100,7 @@ export class UndoDecisions implements Decisions {
       await cursor.advance()
     ) {
       const returned: Buffer = cursor.current;
-      const order = (): number =>
-        kept.current === null
-          ? 1
-          : kept.current.compare(returned, 0, HASH_BYTES, RECORD.key, RECORD.key + HASH_BYTES);
-      while (order() < 0) await kept.advance();
-      if (kept.current === null || order() > 0) continue;
+      if (!(await kept.seek(returned, 0)) || kept.current === null) continue;
       const place = returned.subarray(RETURN.place, RETURN.payload);
       const isThere = place.readUInt16BE(6) > 0;
       await this.#actions.write(

@@ -4,6 +4,7 @@ import { memberTexts, valueText } from '../../kernel/json/value-text.ts';
 import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
 import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
 import { payload, scanKeyText } from '../../model/shape.ts';
+import type { HashFilter } from './hash-filter.ts';
 import { LiveDocuments } from './live-documents.ts';
 import { HASH_BYTES, RecordCursor, sameBytes, writeKey } from './records.ts';
 
@@ -28,11 +29,11 @@ const BACKUP = 1;
 export class ContentFacts {
   readonly #codec: Codec;
   readonly #hashing: Hashing;
-  readonly #wanted: IdentityFilter;
+  readonly #wanted: HashFilter;
   readonly #facts: SortedRuns;
   readonly names: LiveDocuments;
 
-  constructor(codec: Codec, scratch: Scratch, hashing: Hashing, wanted: IdentityFilter) {
+  constructor(codec: Codec, scratch: Scratch, hashing: Hashing, wanted: HashFilter) {
     this.#codec = codec;
     this.#hashing = hashing;
     this.#wanted = wanted;
@@ -114,26 +115,6 @@ export interface ContentPair {
   readonly name: Buffer;
   readonly target: ReadonlySet<string>;
   readonly backup: Set<string>;
-}
-
-const FILTER_BITS = 1 << 24;
-
-/** Tells most of the identities that are not wanted from those that are, in 2 MiB. */
-export class IdentityFilter {
-  readonly #bits = new Uint8Array(FILTER_BITS >> 3);
-
-  add(record: Buffer): void {
-    this.#set(record.readUIntBE(0, 3));
-  }
-
-  mayHold(identity: string): boolean {
-    const bit = (identity.charCodeAt(0) << 16) | (identity.charCodeAt(1) << 8) | identity.charCodeAt(2);
-    return (this.#bits[bit >> 3]! & (1 << (bit & 7))) !== 0;
-  }
-
-  #set(bit: number): void {
-    this.#bits[bit >> 3]! |= 1 << (bit & 7);
-  }
 }
 
 /** SHA-256 (latin1) of a payload's value: the same for every way of writing it, as far as it is JSON. */
