@@ -8,10 +8,21 @@ import { DialectB, PROJECT_PREFIXES } from './dialect-b.ts';
 import { Dice } from './dice.ts';
 import { Documents } from './documents.ts';
 import { Faults } from './faults.ts';
-import { errorAnswer, jsonAnswer, Refusal, type SandboxRequest, type SandboxResponse } from './message.ts';
+import {
+  type BodyReceiver,
+  errorAnswer,
+  jsonAnswer,
+  Refusal,
+  type SandboxRequest,
+  type SandboxResponse,
+} from './message.ts';
 import { GOOD_BEHAVIOUR, type Misbehaviour } from './misbehaviour.ts';
+import { Objects, type StoredObject } from './objects.ts';
 import { payloadId } from './raw-json.ts';
 import { pathSegments, type Route } from './route.ts';
+import { Storage } from './storage.ts';
+import { StorageA } from './storage-a.ts';
+import { StorageB } from './storage-b.ts';
 import { Writer } from './writers.ts';
 
 export interface SandboxCoreOptions {
@@ -69,6 +80,7 @@ export class SandboxCore {
   readonly requestCounts = new Map<string, number>();
   readonly #database: SandboxDatabase;
   readonly #documents: Documents;
+  readonly #storage: Storage;
   readonly #authentication: Authentication;
   readonly #routers: readonly {
     route(request: SandboxRequest, segments: readonly string[]): Route | null;
@@ -87,6 +99,7 @@ export class SandboxCore {
     this.#database = new SandboxDatabase(options.directory ?? null, options.rowOrder ?? 'newest');
     this.project = this.#database.project(options.project, () => dice.uuid());
     this.#documents = new Documents(this.#database, GOOD_BEHAVIOUR, dice, now);
+    this.#storage = new Storage(new Objects(this.#database), this.#documents);
     this.misbehave(options.misbehaviour ?? {});
     this.#authentication = new Authentication(
       {
@@ -110,15 +123,29 @@ export class SandboxCore {
       tableList: options.tableList ?? 'tables',
       rowList: options.rowList ?? 'bare',
       limitMax,
+      storage: new StorageB(this.#storage),
     });
     this.dialects = options.dialects ?? ['A', 'B'];
     this.#routers = [
-      ...(this.dialects.includes('A') ? [dialectA] : []),
+      ...(this.dialects.includes('A') ? [dialectA, new StorageA(this.#storage)] : []),
       ...(this.dialects.includes('B') ? [dialectB] : []),
     ];
   }
 
+  /** Who takes the body of this request piece by piece; null where it is small enough for `handle`. */
+  receiver(request: Pick<SandboxRequest, 'method' | 'path' | 'headers'>): BodyReceiver | null {
+    return this.#storage.receiver(request);
+  }
+
   handle(request: SandboxRequest): SandboxResponse {
+    try {
+      return this.#handle(request);
+    } finally {
+      request.received?.discard();
+    }
+  }
+
+  #handle(request: SandboxRequest): SandboxResponse {
     this.requests++;
     for (const hook of this.#hooks) hook(request);
     const now = this.#now();
@@ -139,8 +166,8 @@ export class SandboxCore {
     const segments = pathSegments(request.path);
     if (segments === null) return null;
     if (request.path === '/health') return HEALTH;
-    const login = this.#authentication.route(request);
-    if (login !== null) return login;
+    const open = this.#authentication.route(request) ?? this.#storage.signedRoute(request, segments);
+    if (open !== null) return open;
     for (const dialect of this.#routers) {
       const route = dialect.route(request, segments);
       if (route !== null) return route;
@@ -209,6 +236,24 @@ export class SandboxCore {
     for (const { key, data, createdAt } of this.#database.documents(found)) {
       yield { key, data: Buffer.from(data.buffer, data.byteOffset, data.length), createdAt };
     }
+  }
+
+  /** What is in the object storage, in order of arrival. */
+  get objects(): readonly StoredObject[] {
+    return this.#storage.objects.list('');
+  }
+
+  /** The bytes of the newest object of this name; undefined if there is none. */
+  object(name: string): Buffer | undefined {
+    const found = this.#storage.objects.named(name);
+    return found && Buffer.concat([...this.#storage.objects.read(found, 0, found.size)]);
+  }
+
+  /** Removes an object; false if there is none of this name. */
+  removeObject(name: string): boolean {
+    const found = this.#storage.objects.named(name);
+    if (found !== undefined) this.#storage.objects.remove(found);
+    return found !== undefined;
   }
 
   /** One document's payload; undefined if there is none with this key. */

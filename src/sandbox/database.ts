@@ -240,6 +240,11 @@ export class SandboxDatabase {
     this.#sqlite.close();
   }
 
+  /** Statements without values. */
+  execute(sql: string): void {
+    this.#sqlite.exec(sql);
+  }
+
   get(sql: string, values: Record<string, SQLInputValue> = {}) {
     return this.#statement(sql).get(values);
   }

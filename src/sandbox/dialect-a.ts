@@ -24,7 +24,7 @@ export interface DialectAOptions {
 
 const LIMIT_DEFAULT = 10;
 
-/** Dialect A, "collections" (zerodb-protocol §6). `/storage/…` is not served yet: it would be a dialect file of its own. */
+/** Dialect A, "collections" (zerodb-protocol §6). */
 export class DialectA {
   readonly #database: SandboxDatabase;
   readonly #documents: Documents;

@@ -10,6 +10,7 @@ import {
 } from './message.ts';
 import { queryInteger, RequestBody } from './request-body.ts';
 import type { Route } from './route.ts';
+import type { StorageB } from './storage-b.ts';
 
 export interface DialectBOptions {
   readonly project: string;
@@ -20,6 +21,7 @@ export interface DialectBOptions {
   readonly tableList: 'tables' | 'bare';
   readonly rowList: 'bare' | 'rows' | 'data';
   readonly limitMax: number;
+  readonly storage: StorageB;
 }
 
 /** Every prefix that a source names for project tables (zerodb-protocol §2). */
@@ -66,7 +68,7 @@ export class DialectB {
   #routeBelow(request: SandboxRequest, rest: readonly string[]): Route | null {
     const [tables, table] = rest;
     if (rest.length === 0) return { pattern: '{base}', name: null, methods: { GET: () => this.#status() } };
-    if (tables !== 'tables') return null;
+    if (tables !== 'tables') return this.#options.storage.route(request, rest);
     if (table === undefined) {
       return {
         pattern: '{base}/tables',

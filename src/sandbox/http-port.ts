@@ -9,13 +9,13 @@ export function sandboxHttp(core: SandboxCore, clock: Clock): Http {
     async request(request) {
       request.signal?.throwIfAborted();
       const url = new URL(request.url);
-      const answer = core.handle({
+      const head = {
         method: request.method,
         path: url.pathname,
         query: url.searchParams,
         headers: lowerCase(request.headers),
-        body: Buffer.concat(request.body ?? []),
-      });
+      };
+      const answer = core.handle({ ...head, body: Buffer.concat(request.body ?? []) });
       return delivered(answer, request, clock);
     },
     async close() {},

@@ -8,6 +8,15 @@ export interface SandboxRequest {
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Uint8Array;
+  /** The body, where it was given to a receiver as it came (`SandboxCore.receiver`); `body` is then empty. */
+  readonly received?: BodyReceiver;
+}
+
+/** Takes a body too large to be held, piece by piece. */
+export interface BodyReceiver {
+  write(piece: Uint8Array): void;
+  /** Called when the request has been answered, or never will be. */
+  discard(): void;
 }
 
 export interface SandboxResponse {
@@ -15,6 +24,8 @@ export interface SandboxResponse {
   /** Lower-case names; content-length is added by whoever sends it. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
+  /** The body, where it is too large to be held: `body` is then empty. */
+  readonly stream?: { readonly length: number; readonly pieces: Iterable<Uint8Array> };
   /** How the answer travels, where it does not simply arrive. */
   readonly delivery?: Delivery;
 }

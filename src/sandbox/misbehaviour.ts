@@ -28,7 +28,46 @@ export interface Misbehaviour {
   readonly putMerges: boolean;
   /** Documents are stored as values, not as text: keys sorted, `1.0` becomes `1`. */
   readonly reformats: boolean;
+  /** How the object storage behaves. */
+  readonly storage: StorageBehaviour;
 }
+
+/** Sources say little about the object storage (zerodb-protocol §11.1): what they leave open can be chosen. */
+export interface StorageBehaviour {
+  /** False: all its paths are unknown. */
+  readonly served: boolean;
+  /** Whether `Range` is honoured. */
+  readonly ranges: boolean;
+  /** What an upload under a name that is taken does. */
+  readonly sameName: 'replaces' | 'second' | 'refused';
+  /** Bytes that it holds at most; null for any number. */
+  readonly quotaBytes: number | null;
+  /** What an upload beyond that is answered with. */
+  readonly quotaStatus: 400 | 403 | 413 | 507;
+  /** Most entries of a list, whatever the limit. */
+  readonly listClamp: number;
+  /** Parameters of lists that are silently ignored. */
+  readonly ignored: readonly ('offset' | 'skip' | 'limit' | 'prefix')[];
+  /** What `total` of a list says. */
+  readonly total: 'exact' | 'page' | 'missing';
+  /** How dialect B delivers: the bytes, a signed address, a redirect to it, or base64 in JSON. */
+  readonly downloads: 'bytes' | 'address' | 'redirect' | 'base64';
+  /** Origin of signed addresses; they lead to the sandbox itself, by whatever name. */
+  readonly signedOrigin: string;
+}
+
+export const GOOD_STORAGE: StorageBehaviour = {
+  served: true,
+  ranges: true,
+  sameName: 'replaces',
+  quotaBytes: null,
+  quotaStatus: 507,
+  listClamp: 1000,
+  ignored: [],
+  total: 'exact',
+  downloads: 'bytes',
+  signedOrigin: '',
+};
 
 export const GOOD_BEHAVIOUR: Misbehaviour = {
   latencyMs: 0,
@@ -44,6 +83,7 @@ export const GOOD_BEHAVIOUR: Misbehaviour = {
   vanishing: {},
   putMerges: false,
   reformats: false,
+  storage: GOOD_STORAGE,
 };
 
 export interface RateLimit {

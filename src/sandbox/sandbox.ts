@@ -25,7 +25,7 @@ export class Sandbox extends SandboxCore {
   }
 
   async listen(clock: Clock, host: string, port: number): Promise<void> {
-    this.#server = await listen((request) => this.handle(request), clock, host, port);
+    this.#server = await listen(this, clock, host, port);
   }
 
   /** Ends all connections and closes the file. */

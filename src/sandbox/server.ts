@@ -3,20 +3,27 @@ import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import type { Clock } from '../kernel/clock.ts';
-import type { SandboxRequest, SandboxResponse } from './message.ts';
+import type { BodyReceiver, SandboxRequest, SandboxResponse } from './message.ts';
+
+/** What a server asks the core. */
+interface Handler {
+  handle(request: SandboxRequest): SandboxResponse;
+  receiver(request: Pick<SandboxRequest, 'method' | 'path' | 'headers'>): BodyReceiver | null;
+}
 
 /** Serves a core's answers over HTTP, and acts out what their deliveries say. */
 export async function listen(
-  handle: (request: SandboxRequest) => SandboxResponse,
+  handler: Handler,
   clock: Clock,
   host: string,
   port: number,
 ): Promise<{ url: string; close(): Promise<void> }> {
   const closing = new AbortController();
   const server = createServer({ keepAliveTimeout: 60_000 }, (message, response) => {
-    readBody(message)
+    const head = headOf(message);
+    readBody(message, handler.receiver(head))
       .then((body) =>
-        send(response, handle(requestOf(message, body)), (ms) => clock.sleep(ms, closing.signal)),
+        send(response, handler.handle({ ...head, ...body }), (ms) => clock.sleep(ms, closing.signal)),
       )
       .catch(() => response.destroy());
   });
@@ -43,23 +50,30 @@ function listening(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-function readBody(message: IncomingMessage): Promise<Uint8Array> {
+type Body = Pick<SandboxRequest, 'body' | 'received'>;
+
+function readBody(message: IncomingMessage, receiver: BodyReceiver | null): Promise<Body> {
   return new Promise((resolve, reject) => {
     const parts: Uint8Array[] = [];
-    message.on('data', (part: Uint8Array) => parts.push(part));
-    message.on('end', () => resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts)));
-    message.on('error', reject);
+    message.on('data', (part: Uint8Array) => (receiver === null ? parts.push(part) : receiver.write(part)));
+    message.on('end', () => {
+      if (receiver !== null) resolve({ body: new Uint8Array(0), received: receiver });
+      else resolve({ body: parts.length === 1 ? parts[0]! : Buffer.concat(parts) });
+    });
+    message.on('error', (error) => {
+      receiver?.discard();
+      reject(error);
+    });
   });
 }
 
-function requestOf(message: IncomingMessage, body: Uint8Array): SandboxRequest {
+function headOf(message: IncomingMessage): Omit<SandboxRequest, 'body'> {
   const queryAt = message.url!.indexOf('?');
   return {
     method: message.method!,
     path: queryAt < 0 ? message.url! : message.url!.slice(0, queryAt),
     query: new URLSearchParams(queryAt < 0 ? '' : message.url!.slice(queryAt)),
     headers: message.headers as Record<string, string | undefined>,
-    body,
   };
 }
 
@@ -67,18 +81,21 @@ type Sleep = (ms: number) => Promise<void>;
 
 /** A delivery without delay and fate is sent within the same turn of the event loop. */
 async function send(response: ServerResponse, answer: SandboxResponse, sleep: Sleep): Promise<void> {
-  const { status, headers, body, delivery } = answer;
+  const { status, headers, body, stream, delivery } = answer;
   if (delivery?.delayMs) await sleep(delivery.delayMs);
   if (delivery?.fate !== undefined) return spoil(response, answer, sleep);
-  response.writeHead(status, { ...headers, ...(status !== 204 && { 'content-length': body.length }) });
+  const length = stream?.length ?? body.length;
+  response.writeHead(status, { ...headers, ...(status !== 204 && { 'content-length': length }) });
+  for (const piece of stream?.pieces ?? []) await flushed(response, piece);
   response.end(body);
 }
 
 async function spoil(
   response: ServerResponse,
-  { status, headers, body, delivery }: SandboxResponse,
+  { status, headers, delivery, ...answer }: SandboxResponse,
   sleep: Sleep,
 ): Promise<void> {
+  const body = answer.stream === undefined ? answer.body : Buffer.concat([...answer.stream.pieces]);
   const half = body.subarray(0, body.length >> 1);
   const { fate, stallMs = 0 } = delivery!;
   switch (fate) {
@@ -115,5 +132,7 @@ async function spoil(
 }
 
 function flushed(response: ServerResponse, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve) => response.write(bytes, () => resolve()));
+  return new Promise((resolve, reject) =>
+    response.write(bytes, (error) => (error ? reject(error) : resolve())),
+  );
 }

@@ -180,7 +180,13 @@ describe('dialect A', () => {
 
   test('answers 404 to paths of no dialect and 405 to methods that a path does not have', async () => {
     const { call } = await sandboxForTest({ dialects: ['A'] });
-    for (const path of ['/', '/storage/list', '/collections/users', '/collections/a/documents/b/c', '/%zz']) {
+    for (const path of [
+      '/',
+      '/storage/lists',
+      '/collections/users',
+      '/collections/a/documents/b/c',
+      '/%zz',
+    ]) {
       expect((await call('GET', path)).status).toBe(404);
     }
     expect((await call('GET', QUERY)).status).toBe(405);
