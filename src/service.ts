@@ -18,17 +18,17 @@ import type {
 } from './model/report.ts';
 import { adopt } from './operations/adopt/adopt.ts';
 import { backup } from './operations/backup.ts';
+import { onEveryStore } from './operations/every-store.ts';
 import { exportBackup } from './operations/export.ts';
 import { list, show } from './operations/list.ts';
 import { rebuild } from './operations/rebuild.ts';
 import {
   type ApplyOptions,
   applyRestore,
-  planRestore,
   type RestorePlan,
   type RestoreRequest,
-  validateBackup,
 } from './operations/restore.ts';
+import { planFromStores, validateInStores } from './operations/restore-from-stores.ts';
 import { planUndo } from './operations/undo.ts';
 import { verify } from './operations/verify.ts';
 import { createPlatform } from './platform/platform.ts';
@@ -117,7 +117,7 @@ export class BackupService implements AsyncDisposable {
       readonly limit?: number;
     } = {},
   ): Promise<ListReport> {
-    return await list(await this.#session.repository(), options, options);
+    return await list(await this.#session.repositories(), options, options);
   }
 
   /** Compares stored bytes with what was backed up: of one backup, or of all for null. */
@@ -130,14 +130,16 @@ export class BackupService implements AsyncDisposable {
       level: options.level ?? 'checksum',
       maxAgeMs: options.maxAgeMs ?? null,
     };
-    return await verify(await this.#session.repository(), request, options);
+    return await verify(await this.#session.repositories(), request, options);
   }
 
   /** Makes indexes that are missing or damaged again. */
   async rebuildIndexes(
     options: OperationContext & { readonly dryRun?: boolean } = {},
   ): Promise<RebuildReport> {
-    return await rebuild(await this.#session.repository(), { dryRun: options.dryRun === true }, options);
+    const request = { dryRun: options.dryRun === true };
+    const stores = await this.#session.repositories();
+    return await onEveryStore(stores, (store) => rebuild(store, request, options), options.signal);
   }
 
   /** Makes backups of archives that the predecessor wrote: of those in the store, or below a directory. */
@@ -148,7 +150,8 @@ export class BackupService implements AsyncDisposable {
     const { host } = this.#platform;
     const from = options.from === undefined ? null : absolutePath(host, options.from);
     const request = { from, source, compression, dryRun: options.dryRun === true };
-    return await adopt(await this.#session.repository(), request, options);
+    const stores = await this.#session.repositories();
+    return await onEveryStore(stores, (store) => adopt(store, request, options), options.signal);
   }
 
   /**
@@ -160,7 +163,8 @@ export class BackupService implements AsyncDisposable {
     backupId: string,
     options: RestoreOptions = {},
   ): Promise<RestoreReport> {
-    const repository = await this.#session.repository();
+    const stores = await this.#session.repositories();
+    const repository = await this.#session.repositoryOfBackup(backupId, options.signal);
     const { manifest } = await show(repository, backupId, options);
     if (manifest.collection !== collection) {
       throw new BackupError(
@@ -173,7 +177,7 @@ export class BackupService implements AsyncDisposable {
         },
       );
     }
-    if (options.validateOnly === true) return await validateBackup(repository, backupId, options);
+    if (options.validateOnly === true) return await validateInStores(stores, backupId, options);
     const { toCollection, merge, exact, ids, allowPartial } = options;
     if (merge === true && exact === true)
       throw new BackupError('USAGE_INVALID', 'merge does not go with exact', { kept: 'Nothing was done.' });
@@ -184,7 +188,8 @@ export class BackupService implements AsyncDisposable {
       ...(ids !== undefined && { ids }),
       ...(allowPartial !== undefined && { allowPartial }),
     };
-    const plan = await planRestore(repository, await this.#session.target(), request, options);
+    const target = await this.#session.target();
+    const plan = await planFromStores(stores, target, request, options);
     return await carryOut(plan, options);
   }
 
@@ -195,7 +200,12 @@ export class BackupService implements AsyncDisposable {
   ): Promise<RestoreReport> {
     const target = await this.#session.target();
     return await carryOut(
-      await planUndo(await this.#session.repository(), target, restoreId, options),
+      await planUndo(
+        await this.#session.repositoryOfRestore(restoreId, options.signal),
+        target,
+        restoreId,
+        options,
+      ),
       options,
     );
   }
@@ -207,7 +217,8 @@ export class BackupService implements AsyncDisposable {
     options: OperationContext & { readonly format?: 'json' | 'ndjson' } = {},
   ): Promise<ExportReport> {
     const request = { format: options.format ?? 'json', write };
-    return await exportBackup(await this.#session.repository(), backupId, request, options);
+    const repository = await this.#session.repositoryOfBackup(backupId, options.signal);
+    return await exportBackup(repository, backupId, request, options);
   }
 
   /** Lets go of connections and stores. */
@@ -227,7 +238,7 @@ export class BackupService implements AsyncDisposable {
       dryRun: options.dryRun === true,
       adoptStore: false,
     });
-    return await backup(await this.#session.repository(), await this.#session.source(), request, options);
+    return await backup(await this.#session.backupHome(), await this.#session.source(), request, options);
   }
 }
 

@@ -1,6 +1,11 @@
 import type { Configuration, Origin } from './config/configuration.ts';
 import { type OptionName, variableOf } from './config/options.ts';
-import { absolutePath, defaultStateDirectory, defaultStoreDirectory } from './config/places.ts';
+import {
+  absolutePath,
+  defaultStateDirectory,
+  defaultStoreDirectory,
+  spoolDirectory,
+} from './config/places.ts';
 import {
   openSource,
   openStore,
@@ -13,7 +18,8 @@ import type { Compression } from './kernel/codec.ts';
 import { BackupError } from './kernel/errors.ts';
 import type { Platform } from './kernel/platform.ts';
 import type { Redaction } from './kernel/redaction.ts';
-import type { BackupRequest } from './operations/backup.ts';
+import type { BackupRequest, SeveralStores } from './operations/backup.ts';
+import { storeOfBackup, storeOfRestore } from './operations/every-store.ts';
 import { openRepository, type Repository } from './repository.ts';
 import type { Source } from './sources/source.ts';
 import type { Target } from './sources/target.ts';
@@ -38,7 +44,8 @@ export class Session {
   readonly #options: SessionOptions;
   #source: Promise<Source> | null = null;
   #target: Promise<Target> | null = null;
-  #repository: Promise<Repository> | null = null;
+  #repositories: Promise<readonly Repository[]> | null = null;
+  #spool: Promise<Repository> | null = null;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -61,9 +68,33 @@ export class Session {
     return this.#settings.target !== undefined;
   }
 
-  repository(): Promise<Repository> {
-    this.#repository ??= this.#openRepository();
-    return this.#repository;
+  /** Every configured store, as they were configured; at least one. */
+  repositories(): Promise<readonly Repository[]> {
+    this.#repositories ??= this.#openRepositories();
+    return this.#repositories;
+  }
+
+  /** The first store. */
+  async repository(): Promise<Repository> {
+    return (await this.repositories())[0]!;
+  }
+
+  /** The first store that has this backup; the first of all where none has it. */
+  async repositoryOfBackup(backupId: string, signal?: AbortSignal): Promise<Repository> {
+    return await storeOfBackup(await this.repositories(), backupId, signal);
+  }
+
+  /** The store in which a restore keeps what it wrote over: as above. */
+  async repositoryOfRestore(restoreId: string, signal?: AbortSignal): Promise<Repository> {
+    return await storeOfRestore(await this.repositories(), restoreId, signal);
+  }
+
+  /** Where backups are made: the only store, or a spool from which each of several gets its copy. */
+  async backupHome(): Promise<Repository | SeveralStores> {
+    const stores = await this.repositories();
+    if (stores.length === 1) return stores[0]!;
+    this.#spool ??= this.#openSpool();
+    return { spool: await this.#spool, stores };
   }
 
   /** The configured source as stored records name it, without contacting it; null if none is configured. */
@@ -97,34 +128,47 @@ export class Session {
 
   /** Closes what was opened. The platform stays open. */
   async close(): Promise<void> {
-    const opened = await Promise.allSettled([
-      this.#source,
-      this.#target,
-      this.#repository?.then(({ store }) => store),
+    const servers = await Promise.allSettled([this.#source, this.#target]);
+    const repositories = await Promise.allSettled([
+      this.#repositories,
+      this.#spool?.then((repository) => [repository]),
     ]);
-    for (const one of opened) {
-      if (one.status === 'fulfilled') await one.value?.close();
-    }
+    const stores = repositories.flatMap((opened) =>
+      opened.status === 'fulfilled' ? (opened.value ?? []) : [],
+    );
+    for (const one of servers) if (one.status === 'fulfilled') await one.value?.close();
+    for (const { store } of stores) await store.close();
   }
 
   get #settings() {
     return this.#options.configuration.settings;
   }
 
-  async #openRepository(): Promise<Repository> {
-    const { platform } = this.#options;
-    const { store: stores } = this.#settings;
-    if (stores !== undefined && stores.length > 1) {
-      throw new BackupError('CONFIG_INVALID', 'several stores at a time come in a later version', {
-        object: 'store',
-        cure: 'Give one --store.',
-      });
+  async #openRepositories(): Promise<Repository[]> {
+    const addresses = this.#settings.store ?? [this.#defaultStore()];
+    const repositories: Repository[] = [];
+    for (const address of addresses) {
+      const repository = await this.#openRepository(address);
+      const { label } = repository.store;
+      if (repositories.some(({ store }) => store.label === label)) {
+        throw new BackupError('CONFIG_INVALID', `the store ${label} is configured twice`, {
+          object: 'store',
+          cure: 'Name each --store once.',
+        });
+      }
+      repositories.push(repository);
     }
-    return openRepository(
-      platform,
-      await openStore(platform, stores?.[0] ?? this.#defaultStore()),
-      this.#stateDirectory,
-    );
+    return repositories;
+  }
+
+  #openSpool(): Promise<Repository> {
+    const { host, project } = parseServerAddress(this.#sourceServer());
+    return this.#openRepository(spoolDirectory(this.#stateDirectory, host, project));
+  }
+
+  async #openRepository(address: string): Promise<Repository> {
+    const { platform } = this.#options;
+    return openRepository(platform, await openStore(platform, address), this.#stateDirectory);
   }
 
   get #stateDirectory(): string {

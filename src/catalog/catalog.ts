@@ -156,7 +156,7 @@ export function isGood(manifest: Manifest): boolean {
   return manifest.status === 'completed';
 }
 
-function newestFirst(a: Manifest, b: Manifest): number {
+export function newestFirst(a: Manifest, b: Manifest): number {
   if (a.created_at !== b.created_at) return a.created_at < b.created_at ? 1 : -1;
   return a.backup_id < b.backup_id ? -1 : 1;
 }

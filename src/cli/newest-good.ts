@@ -1,6 +1,7 @@
 import { BackupError } from '../kernel/errors.ts';
 import type { ListedBackup } from '../model/report.ts';
 import { list } from '../operations/list.ts';
+import type { Repository } from '../repository.ts';
 import type { Invocation } from './invocation.ts';
 import type { RestoreFlags } from './restore-flags.ts';
 
@@ -10,21 +11,20 @@ export async function newestGood(
   flags: RestoreFlags,
   fail: (thrown: unknown, object: string) => void,
 ): Promise<string[]> {
-  const repository = await session.repository();
-  const { backups, errors } = await list(repository, {}, context);
+  const stores = await session.repositories();
+  const { backups, errors } = await list(stores, {}, context);
   // a manifest that cannot be read may have been that of a newer backup
   for (const { code, message, ...facts } of errors)
     fail(new BackupError(code, message, facts), facts.object ?? '');
   const held = [...new Set(backups.map(({ manifest }) => manifest.collection))].toSorted();
-  if (flags.collections === undefined && held.length === 0)
-    throw noBackup('anything', repository.store.label);
+  if (flags.collections === undefined && held.length === 0) throw noBackup('anything', stores);
   return (flags.collections ?? held).flatMap((collection) => {
     const newest = backups.find(({ manifest, good }) => good && manifest.collection === collection);
     if (newest !== undefined) {
       for (const text of doubts(backups, newest)) output.complain(`Warning: ${text}`);
       return [newest.manifest.backup_id];
     }
-    fail(noBackup(`collection ${collection}`, repository.store.label), collection);
+    fail(noBackup(`collection ${collection}`, stores), collection);
     return [];
   });
 }
@@ -49,8 +49,9 @@ function doubts(backups: readonly ListedBackup[], newest: ListedBackup): string[
   ];
 }
 
-function noBackup(what: string, store: string): BackupError {
-  return new BackupError('BACKUP_MISSING', `there is no good backup of ${what} in ${store}`, {
+function noBackup(what: string, stores: readonly Repository[]): BackupError {
+  const places = stores.map(({ store }) => store.label).join(' or ');
+  return new BackupError('BACKUP_MISSING', `there is no good backup of ${what} in ${places}`, {
     cure: 'Run `zerodb-backup list` to see what there is.',
   });
 }

@@ -2,7 +2,8 @@ import { absolutePath } from '../config/places.ts';
 import { BackupError, combinedExit, toBackupError } from '../kernel/errors.ts';
 import { type ReportedError, type RestoreReport, reportError } from '../model/report.ts';
 import { assertAsPlanned, encodePlan, readPlanHead, requestOf } from '../operations/plan-file.ts';
-import { planRestore, type RestorePlan, type RestoreRequest, validateBackup } from '../operations/restore.ts';
+import type { RestorePlan, RestoreRequest } from '../operations/restore.ts';
+import { planFromStores, validateInStores } from '../operations/restore-from-stores.ts';
 import { type AgreedPlans, agree, carryOut, mustAsk } from './carry-out.ts';
 import type { Invocation } from './invocation.ts';
 import { toNewFile } from './new-file.ts';
@@ -49,7 +50,9 @@ async function restoreOne(
   agreed: AgreedPlans | null,
 ): Promise<RestoreReport> {
   const { session, context } = invocation;
-  if (flags.validateOnly === true) return await validateBackup(await session.repository(), backupId, context);
+  if (flags.validateOnly === true) {
+    return await validateInStores(await session.repositories(), backupId, context);
+  }
   const plan = await planOne(invocation, requestFor(invocation, backupId, flags));
   if (flags.plan !== undefined) return await savePlan(invocation, plan, flags.plan);
   return await carryOut(invocation, plan, flags, agreed);
@@ -71,7 +74,7 @@ function requestFor(
 }
 
 async function planOne({ session, context }: Invocation, request: RestoreRequest): Promise<RestorePlan> {
-  return await planRestore(await session.repository(), await session.target(), request, context);
+  return await planFromStores(await session.repositories(), await session.target(), request, context);
 }
 
 async function savePlan(

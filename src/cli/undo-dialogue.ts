@@ -12,7 +12,7 @@ import { show } from './restore-dialogue.ts';
 /** Takes a restore back; of one that was interrupted and gone on with, every part, the newest first. */
 export async function undo(invocation: Invocation, restoreId: string, flags: CarryOutFlags) {
   const { session, output, context } = invocation;
-  const repository = await session.repository();
+  const repository = await session.repositoryOfRestore(restoreId, context.signal);
   output.say([...banner('ZeroDB UNDO'), `Restore ID: ${restoreId}`]);
   const reports: RestoreReport[] = [];
   const done = new Set<string>(); // records come from the store: one may name itself
@@ -35,7 +35,7 @@ export async function undo(invocation: Invocation, restoreId: string, flags: Car
 /** Goes on with a restore or an undo that was interrupted: reads the target again and does what is left of it. */
 export async function resume(invocation: Invocation, restoreId: string, flags: CarryOutFlags) {
   const { session, output, context } = invocation;
-  const repository = await session.repository();
+  const repository = await session.repositoryOfRestore(restoreId, context.signal);
   output.say([...banner('ZeroDB RESUME'), `Restore ID: ${restoreId}`]);
   const record = await readRestoreRecord(repository, restoreId, context.signal);
   const target = await session.target();

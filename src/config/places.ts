@@ -15,9 +15,22 @@ export function defaultStateDirectory(host: Host): string {
 
 /** The directory of the backups of one project on one server. */
 export function defaultStoreDirectory(host: Host, serverHost: string, project: string | undefined): string {
+  const data = baseDirectory(host, 'XDG_DATA_HOME', '.local/share');
+  return join(data, 'zerodb-backup', projectDirectory(serverHost, project));
+}
+
+/** Where backups of a project wait until each of several stores has them. */
+export function spoolDirectory(
+  stateDirectory: string,
+  serverHost: string,
+  project: string | undefined,
+): string {
+  return join(stateDirectory, 'spool', projectDirectory(serverHost, project));
+}
+
+function projectDirectory(serverHost: string, project: string | undefined): string {
   const name = [serverHost, ...(project === undefined ? [] : [project])].join('-');
-  const directory = name.toLowerCase().replace(/[^a-z0-9.-]+/g, '_');
-  return join(baseDirectory(host, 'XDG_DATA_HOME', '.local/share'), 'zerodb-backup', directory);
+  return name.toLowerCase().replace(/[^a-z0-9.-]+/g, '_');
 }
 
 /** A relative path in one of these variables is to be ignored, says the XDG specification. */

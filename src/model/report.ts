@@ -52,6 +52,15 @@ export interface CollectionBackup {
   readonly missing: readonly string[];
   readonly duration_ms: number;
   readonly error?: ReportedError;
+  /** Where there are several stores: how it fared with each of them. */
+  readonly stores?: readonly StoredIn[];
+}
+
+/** Whether one of several stores has a backup. One that failed gets it with the next run. */
+export interface StoredIn {
+  readonly store: string;
+  readonly outcome: 'stored' | 'failed';
+  readonly error?: ReportedError;
 }
 
 interface Report {
@@ -66,11 +75,19 @@ export interface BackupReport extends Report {
   readonly run_id: string;
   readonly dry_run: boolean;
   readonly backups: readonly CollectionBackup[];
+  /** Backups of earlier runs that one of several stores did not have yet. */
+  readonly delivered?: readonly { readonly backup_id: string; readonly stores: readonly StoredIn[] }[];
 }
 
 export type VerifyLevel = 'presence' | 'checksum' | 'decode';
 
-export interface VerifiedBackup {
+/** One entry of a report over several stores. */
+interface Stored {
+  /** Left out where there is one store. */
+  readonly store?: string;
+}
+
+export interface VerifiedBackup extends Stored {
   readonly backup_id: string;
   readonly collection: string;
   readonly outcome: 'good' | 'damaged' | 'failed';
@@ -164,6 +181,8 @@ export interface ListedBackup {
   readonly manifest: Manifest;
   /** False for incomplete ones and those that a later verification found damaged. */
   readonly good: boolean;
+  /** Those of several stores that were read and do not have it; left out where all have it. */
+  readonly missing_from?: readonly string[];
 }
 
 export interface ShowReport extends Report {
@@ -183,7 +202,7 @@ export interface ExportReport extends Report {
 }
 
 /** What became of the index of one backup. */
-export interface RebuiltIndex {
+export interface RebuiltIndex extends Stored {
   readonly backup_id: string;
   readonly collection: string;
   /** `rebuilt`: in a dry run it would have been. */
@@ -206,7 +225,7 @@ export interface RebuildReport extends Report {
  * - `ours`: an archive of this tool without its manifest, left by an interrupted run: it is no backup
  * - `failed`: `error` says why
  */
-export interface AdoptedArchive {
+export interface AdoptedArchive extends Stored {
   /** Key in the store, or path. */
   readonly file: string;
   readonly outcome: 'adopted' | 'known' | 'ours' | 'failed';

@@ -1,4 +1,3 @@
-import { readCatalog } from '../catalog/catalog.ts';
 import type { Compression } from '../kernel/codec.ts';
 import { BackupError, combinedExit, toBackupError } from '../kernel/errors.ts';
 import type { OperationContext, OperationEvent } from '../kernel/events.ts';
@@ -6,18 +5,17 @@ import { randomHex } from '../kernel/random.ts';
 import { runWorkers } from '../kernel/workers.ts';
 import { compactTime } from '../model/backup-id.ts';
 import { FOURTEEN_COLLECTIONS, MIRROR_COLLECTION } from '../model/collections.ts';
-import type { Manifest } from '../model/manifest.ts';
 import {
   type BackupReport,
   type CollectionBackup,
-  exitOf,
-  type ReportedError,
   type ReportedWarning,
   reportError,
 } from '../model/report.ts';
-import { claimStore, openScratch, type Repository } from '../repository.ts';
+import { openScratch, type Repository } from '../repository.ts';
 import type { ListedCollection, Source } from '../sources/source.ts';
 import { backupCollection } from './backup-collection.ts';
+import { errorsOf, exitOfResult, made, notMade } from './backup-results.ts';
+import { type Destinations, oneStore, severalStores } from './destinations.ts';
 
 export interface BackupRequest {
   /** Null: every collection of the project. */
@@ -48,16 +46,24 @@ interface Candidate extends ListedCollection {
   readonly unlisted: boolean;
 }
 
+/** Several stores that a run brings its backups to, and the place where they are made. */
+export interface SeveralStores {
+  readonly spool: Repository;
+  readonly stores: readonly Repository[];
+}
+
 /**
- * Backs up collections, several at once; one that fails never stops the others. Throws only where nothing could be
- * begun: the source or the store cannot be used at all.
+ * Backs up collections, several at once; one that fails never stops the others. With several stores each of them gets
+ * its copy, and one that fails never stops the others either. Throws only where nothing could be begun: the source, or
+ * every store, cannot be used at all.
  */
 export async function backup(
-  repository: Repository,
+  home: Repository | SeveralStores,
   source: Source,
   request: BackupRequest,
   context: OperationContext = {},
 ): Promise<BackupReport> {
+  const repository = 'spool' in home ? home.spool : home;
   const { clock, random } = repository.platform;
   const begun = clock.monotonic();
   const runId = `${compactTime(clock.now())}_${randomHex(random, 4)}`;
@@ -74,8 +80,8 @@ export async function backup(
   };
 
   const listed = await source.listCollections(context.signal);
-  const writeMarker = await claimStore(repository, source.identity, request.adoptStore, context.signal);
-  const held = await heldBackups(repository, context.signal);
+  const destinations = await openDestinations(home, source, request, context.signal);
+  const { held } = destinations;
   const candidates = chooseCollections(request, listed, new Set(held.documentCounts.keys()));
   const scratch = await openScratch(repository);
   onEvent({
@@ -84,6 +90,8 @@ export async function backup(
     run_id: runId,
     objects: candidates.map(({ name }) => name),
   });
+
+  const delivered = await destinations.deliverOutstanding(context.signal);
 
   const results: CollectionBackup[] = [];
   const queue = [...candidates];
@@ -102,7 +110,7 @@ export async function backup(
           dryRun: request.dryRun,
           readBack: request.readBack,
           point: request.consistency === 'point',
-          beforeStoring: writeMarker,
+          beforeStoring: destinations.prepare,
           takenIds: held.ids,
           backUpEmpty: listed !== null || inRepository || (known && !FOURTEEN_COLLECTIONS.includes(name)),
           scratch,
@@ -110,24 +118,30 @@ export async function backup(
           onEvent,
         });
         if (manifest === null) throw absent(candidate);
-        result = successful(manifest, request.dryRun, clock.monotonic() - started);
+        const stores = request.dryRun ? [] : await destinations.deliver(manifest, context.signal);
+        result = made(manifest, stores, request.dryRun, clock.monotonic() - started);
         const before = held.documentCounts.get(name) ?? 0;
         if (manifest.document_count === 0 && before > 0) {
           const message = `collection ${name} is empty; the newest backup of it held ${before} documents`;
           onEvent({ type: 'warning', object: name, code: 'COLLECTION_EMPTIED', message });
         }
-        onEvent({ type: 'object:finished', object: name, outcome: manifest.status });
+        if (result.error === undefined) {
+          onEvent({ type: 'object:finished', object: name, outcome: manifest.status });
+        } else {
+          const { code, message } = result.error;
+          onEvent({ type: 'object:failed', object: name, code, message });
+        }
       } catch (thrown) {
         context.signal?.throwIfAborted();
         const failure = failureOf(thrown, candidate);
         if (failure instanceof NotThere) {
-          result = withoutBackup(name, 'skipped', clock.monotonic() - started);
+          result = notMade(name, 'skipped', clock.monotonic() - started);
           onEvent({ type: 'warning', object: name, code: 'COLLECTION_SKIPPED', message: failure.message });
           onEvent({ type: 'object:finished', object: name, outcome: 'skipped' });
         } else {
           const kept = 'Earlier backups of this collection are untouched.';
           const error = toBackupError(failure, { operation: 'backup', object: name, kept });
-          result = withoutBackup(name, 'failed', clock.monotonic() - started, error);
+          result = notMade(name, 'failed', clock.monotonic() - started, error);
           onEvent({ type: 'object:failed', object: name, code: error.code, message: error.message });
         }
       }
@@ -137,10 +151,10 @@ export async function backup(
   await runWorkers(Math.max(1, Math.min(request.concurrency, COLLECTIONS_AT_ONCE_MAX)), backUpNext);
 
   results.sort((a, b) => order(candidates, a) - order(candidates, b));
-  const errors = results.flatMap((result) => errorsOf(result));
+  const errors = [...delivered, ...results].flatMap((result) => errorsOf(result));
   if (results.every(({ outcome }) => outcome === 'skipped')) errors.push(reportError(nothingThere(source)));
-  const exits = results.filter(({ outcome }) => outcome !== 'skipped').map(exitOfCollection);
-  if (exits.length === 0) exits.push(3);
+  const exits = results.filter(({ outcome }) => outcome !== 'skipped').map(exitOfResult);
+  if (exits.length === 0 || delivered.some((result) => errorsOf(result).length > 0)) exits.push(3);
   return {
     operation: 'backup',
     run_id: runId,
@@ -148,38 +162,22 @@ export async function backup(
     exit_code: combinedExit(exits),
     duration_ms: Math.round(clock.monotonic() - begun),
     backups: results,
+    ...(delivered.length > 0 && { delivered }),
     warnings,
     errors,
   };
 }
 
-interface Held {
-  /** Ids that are taken. */
-  readonly ids: Set<string>;
-  /** Documents of the newest backup of each collection. */
-  readonly documentCounts: ReadonlyMap<string, number>;
-}
-
-/** What the store holds already. A store that does not exist yet holds nothing: claimStore has looked. */
-async function heldBackups(repository: Repository, signal?: AbortSignal): Promise<Held> {
-  try {
-    const { backups, damaged, unfinished, adopted } = await readCatalog(repository, signal);
-    const ids = [
-      ...backups.map((manifest) => manifest.backup_id),
-      ...damaged.map(({ backupId }) => backupId),
-      ...unfinished,
-      ...adopted,
-    ];
-    const documentCounts = new Map<string, number>();
-    // newest first
-    for (const { collection, document_count } of backups) {
-      if (!documentCounts.has(collection)) documentCounts.set(collection, document_count);
-    }
-    return { ids: new Set(ids), documentCounts };
-  } catch (thrown) {
-    if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
-    return { ids: new Set(), documentCounts: new Map() };
-  }
+function openDestinations(
+  home: Repository | SeveralStores,
+  source: Source,
+  { adoptStore: adopt, dryRun }: BackupRequest,
+  signal: AbortSignal | undefined,
+): Promise<Destinations> {
+  const options = { source: source.identity, adopt, dryRun };
+  return 'spool' in home
+    ? severalStores(home.spool, home.stores, options, signal)
+    : oneStore(home, options, signal);
 }
 
 /** The names rule of design.md §6. */
@@ -253,60 +251,6 @@ function nothingThere(source: Source): BackupError {
       cure: 'Check the project id and the base URL, or name your collections under `collections` in the configuration.',
     },
   );
-}
-
-function successful(manifest: Manifest, dryRun: boolean, durationMs: number): CollectionBackup {
-  return {
-    collection: manifest.collection,
-    outcome: manifest.status,
-    backup_id: dryRun ? null : manifest.backup_id,
-    document_count: manifest.document_count,
-    raw_size: manifest.raw_size,
-    file_size: manifest.file_size,
-    consistency: manifest.consistency,
-    missing: manifest.missing,
-    duration_ms: Math.round(durationMs),
-  };
-}
-
-function withoutBackup(
-  collection: string,
-  outcome: 'failed' | 'skipped',
-  durationMs: number,
-  error?: BackupError,
-): CollectionBackup {
-  return {
-    collection,
-    outcome,
-    backup_id: null,
-    document_count: 0,
-    raw_size: 0,
-    file_size: 0,
-    consistency: null,
-    missing: [],
-    duration_ms: Math.round(durationMs),
-    ...(error === undefined ? {} : { error: reportError(error) }),
-  };
-}
-
-function errorsOf(result: CollectionBackup): ReportedError[] {
-  if (result.error !== undefined) return [result.error];
-  if (result.outcome !== 'incomplete') return [];
-  const error = new BackupError(
-    'SOURCE_UNPROVEN',
-    `the backup of ${result.collection} is incomplete: ${result.missing.join('; ')}`,
-    {
-      object: result.collection,
-      kept: 'What was received is kept, marked incomplete; it never takes the place of a complete backup.',
-      cure: 'Run the backup again, best when fewer writers are at work.',
-    },
-  );
-  return [reportError(error)];
-}
-
-function exitOfCollection(result: CollectionBackup): number {
-  if (result.error !== undefined) return exitOf(result.error);
-  return result.outcome === 'incomplete' ? 3 : 0;
 }
 
 function order(candidates: readonly Candidate[], result: CollectionBackup): number {

@@ -5,6 +5,7 @@ import type { OperationContext } from '../kernel/events.ts';
 import type { BackupType } from '../model/backup-id.ts';
 import { exitOf, type ListReport, reportError, type ShowReport } from '../model/report.ts';
 import type { Repository } from '../repository.ts';
+import { listEverywhere } from './every-store.ts';
 
 export interface ListRequest {
   readonly collection?: string;
@@ -12,11 +13,29 @@ export interface ListRequest {
   readonly limit?: number;
 }
 
-/** The backups of a store, newest first. Manifests that cannot be trusted are errors of the report; damage is said before all else. */
+/**
+ * The backups of one store or of several, newest first. Manifests that cannot be trusted are errors of the report;
+ * damage is said before all else.
+ */
 export async function list(
-  repository: Repository,
+  stores: Repository | readonly Repository[],
   request: ListRequest,
   context: OperationContext = {},
+): Promise<ListReport> {
+  const { limit, ...filter } = request;
+  return await listEverywhere(
+    'store' in stores ? [stores] : stores,
+    limit,
+    (store, ofStore) =>
+      listStore(store, { ...filter, ...(ofStore !== undefined && { limit: ofStore }) }, context),
+    context.signal,
+  );
+}
+
+async function listStore(
+  repository: Repository,
+  request: ListRequest,
+  context: OperationContext,
 ): Promise<ListReport> {
   const { clock } = repository.platform;
   const begun = clock.monotonic();

@@ -14,6 +14,7 @@ import {
 } from '../model/report.ts';
 import { parseInstant } from '../model/time.ts';
 import { openScratch, type Repository, readMarker } from '../repository.ts';
+import { onEveryStore } from './every-store.ts';
 import { archiveDamaged, proveArchive } from './verified-reading.ts';
 
 export interface VerifyRequest {
@@ -25,11 +26,35 @@ export interface VerifyRequest {
   readonly maxAgeMs: number | null;
 }
 
-/** Compares stored bytes with what their manifests say. Damage is reported, never thrown; an unknown id throws. */
+/**
+ * Compares stored bytes with what their manifests say, in one store or in each of several. Damage is reported, never
+ * thrown; an id that no store knows throws.
+ */
 export async function verify(
-  repository: Repository,
+  stores: Repository | readonly Repository[],
   request: VerifyRequest,
   context: OperationContext = {},
+): Promise<VerifyReport> {
+  if ('store' in stores) return await verifyStore(stores, request, context);
+  const stale = new Set<string>();
+  const unfinished = new Set<string>();
+  const report = await onEveryStore(
+    stores,
+    async (store) => {
+      const ofStore = await verifyStore(store, request, context);
+      for (const name of ofStore.stale_collections) stale.add(name);
+      for (const id of ofStore.unfinished) unfinished.add(id);
+      return ofStore;
+    },
+    context.signal,
+  );
+  return { ...report, stale_collections: [...stale].sort(), unfinished: [...unfinished].sort() };
+}
+
+async function verifyStore(
+  repository: Repository,
+  request: VerifyRequest,
+  context: OperationContext,
 ): Promise<VerifyReport> {
   const { clock } = repository.platform;
   const begun = clock.monotonic();

@@ -182,10 +182,10 @@ const CASES: Readonly<Record<string, Case>> = {
     says: ['s3', 'later version'],
   },
   'a kind of store that nobody knows': { argv: ['list', '--store', 'ftp://host/'], code: 2, says: ['ftp'] },
-  'several stores': {
-    argv: ['backup', '--store', 'one', '--store', 'two'],
+  'a store that is configured twice': {
+    argv: ['backup', '--store', 'one', '--store', './one'],
     code: 2,
-    says: ['several stores', 'later version'],
+    says: ['configured twice', 'one'],
   },
   'a command that does not exist': {
     argv: ['lsit'],

@@ -36,12 +36,15 @@ async function backup({ session, output, context }: Invocation, flags: BackupFla
     dryRun: flags.dryRun === true,
     adoptStore: flags.adoptStore === true,
   });
-  const repository = await session.repository();
+  const home = await session.backupHome();
+  const stores = (await session.repositories()).map(({ store }) => store.label);
   const source = await session.source();
   output.say(backupHeader(request));
-  const report = await backUp(repository, source, request, context);
-  output.say(backupReportLines(report, repository.store.label, output));
-  const told = new Set(report.backups.map(({ error }) => error));
+  const report = await backUp(home, source, request, context);
+  output.say(backupReportLines(report, stores, output));
+  const told = new Set(
+    report.backups.flatMap(({ error, stores: results = [] }) => [error, ...results.map((one) => one.error)]),
+  );
   for (const error of report.errors) if (!told.has(error)) output.complain(failureLines(error).join('\n'));
   return summaryOf(report);
 }

@@ -43,7 +43,7 @@ async function exportTo(invocation: Invocation, backupId: string, flags: ExportF
     );
   }
   const { exportBackup } = await import('../../operations/export.ts');
-  const repository = await session.repository();
+  const repository = await session.repositoryOfBackup(backupId, context.signal);
   const export_ = (write: (bytes: Uint8Array) => Promise<void>) =>
     exportBackup(repository, backupId, { format: flags.format, write }, context);
   if (flags.output === undefined)

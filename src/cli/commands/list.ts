@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { count, text } from '../../config/kinds.ts';
+import { printable } from '../../kernel/printable.ts';
 import type { BackupType } from '../../model/backup-id.ts';
 import type { ListReport } from '../../model/report.ts';
 import { addFlag } from '../flags.ts';
@@ -42,7 +43,7 @@ async function list(invocation: Invocation, flags: ListFlags) {
   const bare = flags.collection !== undefined && !output.isTerminal && !output.json;
   const { list: listBackups } = await import('../../operations/list.ts');
   const report = await listBackups(
-    await session.repository(),
+    await session.repositories(),
     {
       ...(flags.collection !== undefined && { collection: flags.collection }),
       ...(flags.backupType !== undefined && { backupType: flags.backupType }),
@@ -65,7 +66,7 @@ async function list(invocation: Invocation, flags: ListFlags) {
   noteTroubles(invocation, report, bare);
   return summaryOf({
     ...report,
-    backups: report.backups.map(({ manifest, good }) => ({ ...manifest, good })),
+    backups: report.backups.map(({ manifest, ...facts }) => ({ ...manifest, ...facts })),
   });
 }
 
@@ -77,6 +78,15 @@ function noteTroubles({ output }: Invocation, report: ListReport, bare: boolean)
       output.note(`Left out because it is ${state}: ${manifest.backup_id}`);
     }
     if (report.backups.length === 0) output.note('No backups found matching the criteria.');
+  }
+  const missing = Map.groupBy(
+    report.backups.flatMap(({ manifest, missing_from = [] }) =>
+      missing_from.map((store) => ({ store, id: manifest.backup_id })),
+    ),
+    ({ store }) => store,
+  );
+  for (const [store, ids] of missing) {
+    output.note(`Not in ${printable(store)}: ${ids.map(({ id }) => id).join(', ')}`);
   }
   if (report.unfinished.length > 0) {
     const archives = plural(report.unfinished.length, 'unfinished archive');

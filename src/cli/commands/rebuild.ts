@@ -44,9 +44,14 @@ async function rebuild(invocation: Invocation, flags: RebuildFlags) {
       cure: 'Add --adopt, or leave out --from.',
     });
   }
+  const { onEveryStore } = await import('../../operations/every-store.ts');
   const { rebuild: rebuildIndexes } = await import('../../operations/rebuild.ts');
   const request = { dryRun: flags.dryRun === true };
-  const report = await rebuildIndexes(await session.repository(), request, context);
+  const report = await onEveryStore(
+    await session.repositories(),
+    (store) => rebuildIndexes(store, request, context),
+    context.signal,
+  );
   output.say(rebuildReportLines(report, output));
   complainOfOthers(invocation, report);
   return summaryOf(report);
@@ -54,6 +59,7 @@ async function rebuild(invocation: Invocation, flags: RebuildFlags) {
 
 async function adopt(invocation: Invocation, flags: RebuildFlags) {
   const { session, platform, output, context } = invocation;
+  const { onEveryStore } = await import('../../operations/every-store.ts');
   const { adopt: adoptArchives } = await import('../../operations/adopt/adopt.ts');
   const request = {
     from: flags.from === undefined ? null : absolutePath(platform.host, flags.from),
@@ -61,7 +67,11 @@ async function adopt(invocation: Invocation, flags: RebuildFlags) {
     compression: session.compression,
     dryRun: flags.dryRun === true,
   };
-  const report = await adoptArchives(await session.repository(), request, context);
+  const report = await onEveryStore(
+    await session.repositories(),
+    (store) => adoptArchives(store, request, context),
+    context.signal,
+  );
   output.say(adoptReportLines(report, output));
   complainOfOthers(invocation, report);
   return summaryOf(report);

@@ -21,7 +21,11 @@ export function defineShow(program: Command, run: Run): void {
 
 async function show({ session, output, context }: Invocation, backupId: string) {
   const { show: showBackup } = await import('../../operations/list.ts');
-  const report = await showBackup(await session.repository(), backupId, context);
+  const report = await showBackup(
+    await session.repositoryOfBackup(backupId, context.signal),
+    backupId,
+    context,
+  );
   output.print(showLines(report));
   return summaryOf(report);
 }

@@ -36,7 +36,7 @@ export function defineVerify(program: Command, run: Run): void {
 async function verify({ session, output, context }: Invocation, ids: readonly string[], flags: VerifyFlags) {
   const { verify: verifyBackups } = await import('../../operations/verify.ts');
   const report = await verifyBackups(
-    await session.repository(),
+    await session.repositories(),
     { backupIds: ids.length === 0 ? null : ids, level: flags.level, maxAgeMs: flags.maxAge ?? null },
     context,
   );
@@ -46,16 +46,23 @@ async function verify({ session, output, context }: Invocation, ids: readonly st
   return summaryOf(report);
 }
 
+/** Which of several stores. */
+function inStore(store: string | undefined): string {
+  return store === undefined ? '' : ` in ${printable(store)}`;
+}
+
 function verifyLines(report: VerifyReport, output: Output): string[] {
   const count = (outcome: string): number => report.backups.filter((one) => one.outcome === outcome).length;
   const bytes = report.backups.reduce((sum, one) => sum + one.bytes_read, 0);
   return [
     ...banner('VERIFY'),
-    ...report.backups.flatMap(({ backup_id, outcome, bytes_read, errors }) =>
+    ...report.backups.flatMap(({ backup_id, outcome, bytes_read, errors, store }) =>
       outcome === 'good'
-        ? [`${output.paint('green', '✓')} ${backup_id}: good, ${formatSize(bytes_read)} read`]
+        ? [
+            `${output.paint('green', '✓')} ${backup_id}${inStore(store)}: good, ${formatSize(bytes_read)} read`,
+          ]
         : [
-            `${output.paint('red', '✗')} ${backup_id}: ${outcome.toUpperCase()}`,
+            `${output.paint('red', '✗')} ${backup_id}${inStore(store)}: ${outcome.toUpperCase()}`,
             ...errors.flatMap((error) => failureLines(error).map((line) => `    ${line}`)),
           ],
     ),

@@ -1,5 +1,5 @@
 import { printable } from '../../kernel/printable.ts';
-import type { BackupReport, CollectionBackup } from '../../model/report.ts';
+import type { BackupReport, CollectionBackup, StoredIn } from '../../model/report.ts';
 import { banner } from './layout.ts';
 import type { Output } from './output.ts';
 import { formatCount, formatSeconds } from './quantities.ts';
@@ -20,13 +20,20 @@ export function backupHeader({
   ];
 }
 
-export function backupReportLines(report: BackupReport, store: string, output: Output): string[] {
+export function backupReportLines(report: BackupReport, stores: readonly string[], output: Output): string[] {
   const made = report.backups.filter(({ outcome }) => outcome === 'completed').length;
   const incomplete = report.backups.filter(({ outcome }) => outcome === 'incomplete').length;
   const failed = report.backups.filter(({ outcome }) => outcome === 'failed');
   const skipped = report.backups.filter(({ outcome }) => outcome === 'skipped').length;
   return [
-    ...report.backups.flatMap((one) => collectionLines(one, output)),
+    ...(report.delivered ?? []).flatMap(({ backup_id, stores: results }) => [
+      `Of an earlier run: ${backup_id}`,
+      ...storeLines(results, output),
+    ]),
+    ...report.backups.flatMap((one) => [
+      ...collectionLines(one, output),
+      ...storeLines(one.stores ?? [], output),
+    ]),
     ...cureLines(report),
     ...banner('BACKUP SUMMARY'),
     `Status: ${report.exit_code === 0 ? 'COMPLETED' : made + incomplete > 0 ? 'COMPLETED_WITH_ERRORS' : 'FAILED'}`,
@@ -39,7 +46,7 @@ export function backupReportLines(report: BackupReport, store: string, output: O
       : []),
     ...(skipped > 0 ? [`Not In This Project: ${skipped}`] : []),
     `Duration: ${formatSeconds(report.duration_ms)}`,
-    `Store: ${printable(store)}`,
+    ...stores.map((store) => `Store: ${printable(store)}`),
     ...(report.dry_run ? ['', 'Dry run: everything was read, nothing was written.'] : []),
   ];
 }
@@ -65,8 +72,18 @@ function collectionLines(one: CollectionBackup, output: Output): string[] {
   }
 }
 
+/** How one backup fared with each of several stores. */
+function storeLines(results: readonly StoredIn[], output: Output): string[] {
+  return results.map(({ store, error }) =>
+    error === undefined
+      ? `    ${output.paint('green', '✓')} ${printable(store)}`
+      : `    ${output.paint('red', '✗')} ${printable(store)}: ${printable(error.message)}`,
+  );
+}
+
 /** What can be done about failures: once each, however many collections it would help. */
 function cureLines({ backups }: BackupReport): string[] {
-  const cures = new Set(backups.flatMap(({ error }) => (error?.cure === undefined ? [] : [error.cure])));
+  const errors = backups.flatMap(({ error, stores = [] }) => [error, ...stores.map((one) => one.error)]);
+  const cures = new Set(errors.flatMap((error) => error?.cure ?? []));
   return [...cures].map((cure) => `  Do: ${printable(cure)}`);
 }

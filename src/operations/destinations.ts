@@ -1,0 +1,159 @@
+import { indexKey, manifestKey } from '../archive/layout.ts';
+import { type Catalog, readCatalog } from '../catalog/catalog.ts';
+import { BackupError, toBackupError } from '../kernel/errors.ts';
+import type { Manifest } from '../model/manifest.ts';
+import { type BackupReport, reportError, type StoredIn } from '../model/report.ts';
+import { claimStore, type Repository } from '../repository.ts';
+import type { SourceIdentity } from '../sources/source.ts';
+import { deliver } from './deliver.ts';
+
+/** What the stores of a run hold already. */
+export interface Held {
+  /** Ids that are taken in any of them. */
+  readonly ids: Set<string>;
+  /** Documents of the newest backup of each collection. */
+  readonly documentCounts: ReadonlyMap<string, number>;
+}
+
+/** Where the backups of a run go. */
+export interface Destinations {
+  /** Where a backup is made. */
+  readonly repository: Repository;
+  readonly held: Held;
+  /** Awaited before anything is stored. */
+  readonly prepare: () => Promise<void>;
+  /** Brings a backup that was made to where it belongs: the result of each store, none where it was made in its place. */
+  deliver(manifest: Manifest, signal?: AbortSignal): Promise<StoredIn[]>;
+  /** Delivers what earlier runs could not. */
+  deliverOutstanding(signal?: AbortSignal): Promise<NonNullable<BackupReport['delivered']>>;
+}
+
+export interface DestinationOptions {
+  readonly source: Pick<SourceIdentity, 'host' | 'project'>;
+  /** Use stores that hold another project's backups, or other files. */
+  readonly adopt: boolean;
+  readonly dryRun: boolean;
+}
+
+/** One store: backups are made in their place. Throws where it cannot be used. */
+export async function oneStore(
+  repository: Repository,
+  { source, adopt }: DestinationOptions,
+  signal?: AbortSignal,
+): Promise<Destinations> {
+  const prepare = await claimStore(repository, source, adopt, signal);
+  const held = holdings([await catalogOf(repository, signal)]);
+  return { repository, held, prepare, deliver: async () => [], deliverOutstanding: async () => [] };
+}
+
+/**
+ * Several stores: a backup is made in the spool and copied from there into each of them; it stays in the spool until all
+ * have it. A store that cannot be used fails alone; throws where that is true of all.
+ */
+export async function severalStores(
+  spool: Repository,
+  stores: readonly Repository[],
+  { source, adopt, dryRun }: DestinationOptions,
+  signal?: AbortSignal,
+): Promise<Destinations> {
+  const places: Place[] = [];
+  const outstanding = await catalogOf(spool, signal);
+  const catalogs = [outstanding];
+  for (const repository of stores) {
+    const place: Place = { repository, claim: async () => {}, trouble: null };
+    places.push(place);
+    try {
+      place.claim = await claimStore(repository, source, adopt, signal);
+      catalogs.push(await catalogOf(repository, signal));
+    } catch (thrown) {
+      signal?.throwIfAborted();
+      place.trouble = toBackupError(thrown, { object: repository.store.label });
+    }
+  }
+  if (places.every(({ trouble }) => trouble !== null)) throw places[0]!.trouble!;
+  const bringTo = async (place: Place, manifest: Manifest, signal?: AbortSignal): Promise<StoredIn> => {
+    const store = place.repository.store.label;
+    try {
+      if (place.trouble !== null) throw place.trouble;
+      await place.claim();
+      await deliver(spool, place.repository, manifest, signal);
+      return { store, outcome: 'stored' };
+    } catch (thrown) {
+      signal?.throwIfAborted();
+      const error = toBackupError(thrown, {
+        operation: 'backup',
+        object: store,
+        kept: `${manifest.backup_id} is kept in ${spool.store.label} until every store has it.`,
+      });
+      return { store, outcome: 'failed', error: reportError(error) };
+    }
+  };
+  const deliverEverywhere = async (manifest: Manifest, signal?: AbortSignal): Promise<StoredIn[]> => {
+    const results: StoredIn[] = [];
+    for (const place of places) results.push(await bringTo(place, manifest, signal));
+    if (results.every(({ outcome }) => outcome === 'stored')) await removeFrom(spool, manifest);
+    return results;
+  };
+  return {
+    repository: spool,
+    held: holdings(catalogs),
+    prepare: async () => {},
+    deliver: deliverEverywhere,
+    deliverOutstanding: async (signal) => {
+      if (dryRun) return [];
+      const delivered: { backup_id: string; stores: StoredIn[] }[] = [];
+      // oldest first
+      for (const manifest of outstanding.backups.toReversed()) {
+        const { backup_id } = manifest;
+        delivered.push({ backup_id, stores: await deliverEverywhere(manifest, signal) });
+      }
+      return delivered;
+    },
+  };
+}
+
+interface Place {
+  readonly repository: Repository;
+  claim: () => Promise<void>;
+  /** Why this store cannot be used in this run: it is not asked again. */
+  trouble: BackupError | null;
+}
+
+/** A store that does not exist yet holds nothing: claimStore has looked. */
+async function catalogOf(repository: Repository, signal?: AbortSignal): Promise<Catalog> {
+  try {
+    return await readCatalog(repository, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
+    return { backups: [], damaged: [], unfinished: [], adopted: [] };
+  }
+}
+
+function holdings(catalogs: readonly Catalog[]): Held {
+  const ids = new Set<string>();
+  const newest = new Map<string, Manifest>();
+  for (const { backups, damaged, unfinished, adopted } of catalogs) {
+    for (const { backupId } of damaged) ids.add(backupId);
+    for (const id of [...unfinished, ...adopted]) ids.add(id);
+    for (const manifest of backups) {
+      ids.add(manifest.backup_id);
+      const known = newest.get(manifest.collection);
+      if (known === undefined || known.created_at < manifest.created_at) {
+        newest.set(manifest.collection, manifest);
+      }
+    }
+  }
+  const documentCounts = new Map([...newest].map(([name, { document_count }]) => [name, document_count]));
+  return { ids, documentCounts };
+}
+
+/** The reverse of how it was made: first it ceases to be a backup. */
+async function removeFrom({ store }: Repository, { backup_id, object_path }: Manifest): Promise<void> {
+  for (const key of [manifestKey(backup_id), indexKey(backup_id), object_path]) {
+    try {
+      await store.remove(key);
+    } catch (thrown) {
+      if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
+    }
+  }
+}
