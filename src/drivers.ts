@@ -10,7 +10,7 @@ import type { Store } from './stores/store.ts';
 
 /** From an address to what it stands for. The only file that names concrete drivers; they are loaded when needed. */
 
-export type Dialect = 'A' | 'B';
+export type Dialect = 'A' | 'B' | 'D';
 
 /** A server as it is configured. */
 export interface ServerSettings {
@@ -67,9 +67,9 @@ export function parseServerAddress(
     );
   }
   const dialect = url.searchParams.get('dialect') ?? undefined;
-  if (dialect !== undefined && dialect !== 'A' && dialect !== 'B') {
+  if (dialect !== undefined && dialect !== 'A' && dialect !== 'B' && dialect !== 'D') {
     const text = `${urlName} names the dialect ${printable(truncated(dialect, 20))}, which this version does not speak`;
-    throw invalid(text, urlName, 'Use dialect=A or dialect=B, or leave it out: it is found out.');
+    throw invalid(text, urlName, 'Use dialect=A, dialect=B or dialect=D, or leave it out: it is found out.');
   }
   const base = `${url.origin}${url.pathname}`.replace(/\/+$/, '');
   return {

@@ -66,7 +66,7 @@ export const OPTIONS = {
   apiKey: option(text, 'API key', { variable: 'ZERODB_API_KEY', secret: true }),
   email: option(text, 'login, where there is no API key', { variable: 'ZERODB_EMAIL' }),
   password: option(text, 'password of the login', { variable: 'ZERODB_PASSWORD', secret: true }),
-  dialect: option(choice(['A', 'B']), 'dialect that the server speaks', { otherwise: 'found out' }),
+  dialect: option(choice(['A', 'B', 'D']), 'dialect that the server speaks', { otherwise: 'found out' }),
 
   target: option(url, 'base URL of another server to restore into', {
     variable: 'ZERODB_TARGET_API_BASE_URL',

@@ -5,6 +5,7 @@ import { Authentication, type LoginOptions } from './authentication.ts';
 import { type Change, type RowOrder, SandboxDatabase } from './database.ts';
 import { DialectA } from './dialect-a.ts';
 import { DialectB, PROJECT_PREFIXES } from './dialect-b.ts';
+import { DialectD } from './dialect-d.ts';
 import { Dice } from './dice.ts';
 import { Documents } from './documents.ts';
 import { Faults } from './faults.ts';
@@ -25,16 +26,18 @@ import { StorageA } from './storage-a.ts';
 import { StorageB } from './storage-b.ts';
 import { Writer } from './writers.ts';
 
+export type SandboxDialect = 'A' | 'B' | 'D';
+
 export interface SandboxCoreOptions {
   /** Keeps everything in `sandbox.sqlite` there; in memory if left out. */
   readonly directory?: string;
-  /** Both if left out. */
-  readonly dialects?: readonly ('A' | 'B')[];
+  /** A and B if left out. B and D share paths: where both are asked for, B has them. */
+  readonly dialects?: readonly SandboxDialect[];
   /** How dialect A wraps documents; `id_data` if left out. */
   readonly shape?: 'id_data' | 'flat';
   /** Random if left out. */
   readonly apiKey?: string;
-  /** Headers in which the API key is accepted; both if left out. */
+  /** Headers in which the API key is accepted; both if left out, where D is spoken alone only as bearer. */
   readonly keyHeader?: 'both' | 'x-api-key' | 'bearer';
   /** Lets clients log in with a password as well. */
   readonly login?: LoginOptions;
@@ -71,7 +74,7 @@ export interface DirectInsert {
 export class SandboxCore {
   readonly apiKey: string;
   readonly project: string;
-  readonly dialects: readonly ('A' | 'B')[];
+  readonly dialects: readonly SandboxDialect[];
   /** Write requests that changed something. Direct access does not count. */
   writes = 0;
   /** All requests, whatever came of them. */
@@ -101,10 +104,11 @@ export class SandboxCore {
     this.#documents = new Documents(this.#database, GOOD_BEHAVIOUR, dice, now);
     this.#storage = new Storage(new Objects(this.#database), this.#documents);
     this.misbehave(options.misbehaviour ?? {});
+    this.dialects = options.dialects ?? ['A', 'B'];
     this.#authentication = new Authentication(
       {
         apiKey: this.apiKey,
-        keyHeader: options.keyHeader ?? 'both',
+        keyHeader: options.keyHeader ?? (this.dialects.join() === 'D' ? 'bearer' : 'both'),
         login: options.login ?? null,
         tokenSecret: random.bytes(32),
       },
@@ -125,10 +129,10 @@ export class SandboxCore {
       limitMax,
       storage: new StorageB(this.#storage),
     });
-    this.dialects = options.dialects ?? ['A', 'B'];
     this.#routers = [
       ...(this.dialects.includes('A') ? [dialectA, new StorageA(this.#storage)] : []),
       ...(this.dialects.includes('B') ? [dialectB] : []),
+      ...(this.dialects.includes('D') ? [new DialectD(this.#database, this.#documents, this.project)] : []),
     ];
   }
 

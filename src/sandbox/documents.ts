@@ -11,6 +11,8 @@ export interface DocumentQuery {
   readonly sort: Sort | null;
   readonly limit: number;
   readonly offset: number;
+  /** Documents that the order leaves equal come in another order each time. */
+  readonly shuffled?: boolean;
 }
 
 export interface DocumentPage {
@@ -93,14 +95,15 @@ export class Documents {
   }
 
   page(collection: Collection, asked: DocumentQuery, wrapping: Wrapping): DocumentPage {
-    const { pageClamp, shuffleTies, unreadable } = this.misbehaviour;
+    const { pageClamp, unreadable } = this.misbehaviour;
+    const shuffleTies = this.misbehaviour.shuffleTies || asked.shuffled === true;
     const query = pageClamp > 0 ? { ...asked, limit: Math.min(asked.limit, pageClamp) } : asked;
     const bounds = keyBounds(query.conditions);
     const order = pageOrder(query.sort);
     const needsKeys = shuffleTies || this.#watched(collection) || unreadable[collection.name] !== undefined;
     const page =
       bounds === null || order === null || needsKeys
-        ? this.#selected(collection, query, wrapping)
+        ? this.#selected(collection, { ...query, shuffled: shuffleTies }, wrapping)
         : {
             ...this.#pages.page(
               collection,
@@ -110,6 +113,13 @@ export class Documents {
             total: this.#pages.count(collection, bounds),
           };
     return { ...page, total: this.#toldTotal(page) };
+  }
+
+  /** Documents that meet the conditions, as they are stored. */
+  matching(collection: Collection, conditions: readonly Condition[]): StoredDocument[] {
+    return this.#selections
+      .select(collection, conditions, null)
+      .map((sequence) => this.#database.find(collection, this.#database.keyOf(sequence)!)!);
   }
 
   #watched(collection: Collection): boolean {
@@ -125,7 +135,7 @@ export class Documents {
       collection,
       query.conditions,
       query.sort,
-      this.misbehaviour.shuffleTies ? shuffle : null,
+      query.shuffled === true ? shuffle : null,
     );
     const sequences = all.slice(query.offset, query.offset + query.limit);
     if (this.misbehaviour.unreadable[collection.name] !== undefined) {
@@ -167,7 +177,7 @@ const SQL_OPERATORS = { $eq: '=', $gt: '>', $gte: '>=', $lt: '<', $lte: '<=' } a
 /** The conditions as bounds of the key that SQLite can apply; null if there are others. */
 function keyBounds(conditions: readonly Condition[]): KeyBound[] | null {
   const bounds = conditions.flatMap(({ field, operator, operand }): KeyBound[] =>
-    field === null && operator !== '$in' && typeof operand === 'string'
+    field === null && operator !== '$in' && operator !== '$contains' && typeof operand === 'string'
       ? [{ operator: SQL_OPERATORS[operator], key: operand }]
       : [],
   );

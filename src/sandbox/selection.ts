@@ -4,7 +4,7 @@ import type { Collection, SandboxDatabase } from './database.ts';
 import { errorAnswer, Refusal } from './message.ts';
 import { memberBytes, parseJson } from './raw-json.ts';
 
-export type Operator = '$eq' | '$gt' | '$gte' | '$lt' | '$lte' | '$in';
+export type Operator = '$eq' | '$gt' | '$gte' | '$lt' | '$lte' | '$in' | '$contains';
 const OPERATORS: ReadonlySet<string> = new Set<Operator>(['$eq', '$gt', '$gte', '$lt', '$lte', '$in']);
 
 /** One condition on a top-level field of the payload, or on the key where `field` is null. */
@@ -137,6 +137,7 @@ export class Selections {
 
 function meets(value: unknown, { operator, operand }: Condition): boolean {
   if (operator === '$eq') return isDeepStrictEqual(value, operand);
+  if (operator === '$contains') return contains(value, operand);
   if (operator === '$in') {
     return Array.isArray(operand) && operand.some((item) => isDeepStrictEqual(value, item));
   }
@@ -146,6 +147,19 @@ function meets(value: unknown, { operator, operand }: Condition): boolean {
   if (operator === '$gte') return order >= 0;
   if (operator === '$lt') return order < 0;
   return order <= 0;
+}
+
+/** Containment as PostgreSQL has it for JSON: members and elements of the operand must be found, others may be there. */
+function contains(value: unknown, operand: unknown): boolean {
+  if (Array.isArray(operand)) {
+    return Array.isArray(value) && operand.every((item) => value.some((other) => contains(other, item)));
+  }
+  if (typeof operand !== 'object' || operand === null) return value === operand;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.entries(operand).every(
+    ([name, wanted]) =>
+      Object.hasOwn(value, name) && contains((value as Record<string, unknown>)[name], wanted),
+  );
 }
 
 const RANK_STRING = 4;

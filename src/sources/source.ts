@@ -39,6 +39,8 @@ export interface PageTraits {
   readonly sortFields: readonly SortField[];
   /** True if `after` may be tried. */
   readonly keyset: boolean;
+  /** Where a document's time of creation stands that the server sorts by: in the payload if it has one, or beside it. */
+  readonly createdAtIn: 'payload' | 'envelope';
   readonly limitMax: number;
   /** Shapes that documents may have here; the first that fits all documents of the first answer is taken. */
   readonly shapes: readonly DocumentShape[];
@@ -51,6 +53,8 @@ export interface PageQuery {
   readonly sort?: { readonly field: SortField; readonly direction: 'asc' | 'desc' };
   /** Give up soon when the server fails: the question is which documents it can serve at all. */
   readonly brief?: boolean;
+  /** Only documents that hold these members (JSON text of an object). Only where there is a change log. */
+  readonly matching?: Uint8Array;
   /** Only documents whose scan key is above this one; `key` is its JSON text as received. */
   readonly after?: { readonly key: Uint8Array; readonly operator: '$gt' | '$gte' };
 }
@@ -72,4 +76,33 @@ export interface CollectionPages {
    * SOURCE_TOO_LARGE: ask for fewer. SOURCE_NOT_FOUND: the server knows no such collection.
    */
   page(query: PageQuery, signal?: AbortSignal): Promise<Page>;
+  /** The server's own record of what changed; left out where it keeps none. */
+  readonly changeLog?: ChangeLog;
+}
+
+/** What a server wrote down of the changes of one collection. Somebody else may prune it, so it proves nothing alone. */
+export interface ChangeLog {
+  /** One answer: entries at positions `offset` … counted from the newest, at most `limit`, possibly fewer. */
+  entries(query: { limit: number; offset: number }, signal?: AbortSignal): Promise<LogPage>;
+}
+
+export interface LogPage {
+  /** Size of the answer. */
+  readonly bytes: number;
+  readonly entries: readonly LogEntry[];
+}
+
+export interface LogEntry {
+  /** Different from that of every other entry. */
+  readonly id: string;
+  /** Null if it is about another collection. */
+  readonly change: LoggedChange | null;
+}
+
+export interface LoggedChange {
+  /** JSON text of the document's scan key. */
+  readonly key: Uint8Array;
+  readonly isDeletion: boolean;
+  /** Payload after the change, JSON text; null where the entry does not say. */
+  readonly payload: Uint8Array | null;
 }

@@ -1,4 +1,4 @@
-import type { DocumentBatch } from '../model/document.ts';
+import type { DocumentBatch, DocumentShape } from '../model/document.ts';
 import type { ListedCollection, Source } from './source.ts';
 
 /**
@@ -17,6 +17,10 @@ export interface TargetTraits {
   readonly serverGivenKeys: boolean;
   /** A collection comes into being with its first document. */
   readonly createsOnInsert: boolean;
+  /** A replacement adds and changes members but takes none away: for that a document is deleted and inserted. */
+  readonly replacesByMerging: boolean;
+  /** Most documents of one `insertMany`; 1 where there is no such thing. */
+  readonly insertsMax: number;
 }
 
 /**
@@ -35,21 +39,31 @@ export interface TargetCollection {
   readonly collection: string;
   readonly traits: TargetTraits;
   /**
-   * The document that has this scan key (JSON text) in the target: one document, bytes and shape as pages give them; or
+   * What names this document of a page in the calls below (JSON text): its scan key, or where the server cannot find a
+   * document by that, what it can be found by. Null if no request can name it.
+   */
+  address(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null;
+  /** False if no request can name a document by this. */
+  addressable(address: Uint8Array): boolean;
+  /**
+   * The document that has this address in the target: one document, bytes and shape as pages give them; or
    * null if the server says that there is none. Whatever else it answers is an error. SOURCE_NOT_FOUND: it knows no such
    * collection, or does not serve documents by key (read pages then). SOURCE_MALFORMED: it sent something else than the
-   * document with this key.
+   * document with this key. SOURCE_REFUSED: the address would name others as well.
    */
-  document(key: Uint8Array, signal?: AbortSignal): Promise<DocumentBatch | null>;
+  document(address: Uint8Array, signal?: AbortSignal): Promise<DocumentBatch | null>;
   /**
    * Inserts one document. `key` is the JSON text of the scan key that the document had in the backup, null if it
    * had none; `payload` is JSON text and is sent byte for byte. Never repeated after a lost answer.
    */
   insert(key: Uint8Array | null, payload: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome>;
-  /** Replaces the whole payload of the document that has this scan key in the target (JSON text). */
-  replace(key: Uint8Array, payload: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome>;
-  /** Deletes the document that has this scan key (JSON text), and no other. `gone` may mean that an earlier try did. */
-  delete(key: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome>;
-  /** False if this dialect cannot name exactly one document by this key. */
-  addressable(key: Uint8Array): boolean;
+  /**
+   * Inserts documents without keys of their own, at most `insertsMax`: all, or none where it throws. `in-doubt`: it is not
+   * known of any of them. Only where `insertsMax` is above 1.
+   */
+  insertMany(payloads: readonly Uint8Array[], signal?: AbortSignal): Promise<WriteOutcome>;
+  /** Replaces the whole payload of the document with this address (but see `replacesByMerging`). */
+  replace(address: Uint8Array, payload: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome>;
+  /** Deletes the document with this address, and no other. `gone` may mean that an earlier try did. */
+  delete(address: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome>;
 }

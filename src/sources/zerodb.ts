@@ -3,7 +3,8 @@ import { type ClientOptions, ZerodbClient } from '../zerodb/client.ts';
 import type { Dialect } from '../zerodb/dialect.ts';
 import { DialectA } from '../zerodb/dialect-a.ts';
 import { DialectB } from '../zerodb/dialect-b.ts';
-import { findDialect, type ProbeOptions } from '../zerodb/probe.ts';
+import { DialectD } from '../zerodb/dialect-d.ts';
+import { type Found, findDialect, type ProbeOptions } from '../zerodb/probe.ts';
 import type { CollectionPages, ListedCollection, SourceIdentity } from './source.ts';
 import type { Target, TargetCollection } from './target.ts';
 
@@ -22,16 +23,24 @@ export async function openZerodbSource(
 ): Promise<Target> {
   const client = new ZerodbClient(platform, options);
   const found = await findDialect(client, options, signal);
-  const pageBytesMax = options.pageBytesMax ?? PAGE_BYTES_MAX;
-  const dialect =
-    found.dialect === 'A'
-      ? new DialectA(client, pageBytesMax)
-      : new DialectB(client, found.prefix, pageBytesMax);
+  const dialect = openDialect(client, found, options);
   return new ZerodbSource(dialect, {
     host: client.baseUrl.replace(/^https?:\/\//, ''),
     project: options.project ?? null,
     dialect: dialect.name,
   });
+}
+
+function openDialect(client: ZerodbClient, found: Found, options: ZerodbOptions): Dialect {
+  const pageBytesMax = options.pageBytesMax ?? PAGE_BYTES_MAX;
+  switch (found.dialect) {
+    case 'A':
+      return new DialectA(client, pageBytesMax);
+    case 'B':
+      return new DialectB(client, found.prefix, pageBytesMax);
+    case 'D':
+      return new DialectD(client, { prefix: found.prefix, project: options.project!, pageBytesMax });
+  }
 }
 
 class ZerodbSource implements Target {
@@ -57,6 +66,7 @@ class ZerodbSource implements Target {
       collection,
       traits: dialect.pageTraits,
       page: (query, signal) => dialect.page(collection, query, signal),
+      ...(dialect.changeLog && { changeLog: dialect.changeLog(collection) }),
     };
   }
 
@@ -67,9 +77,14 @@ class ZerodbSource implements Target {
       traits: dialect.targetTraits,
       document: (key, signal) => dialect.document(collection, key, signal),
       insert: (key, payload, signal) => dialect.insert(collection, key, payload, signal),
+      insertMany: (payloads, signal) => {
+        if (dialect.insertMany !== undefined) return dialect.insertMany(collection, payloads, signal);
+        throw new TypeError(`dialect ${dialect.name} inserts one document at a time`);
+      },
       replace: (key, payload, signal) => dialect.replace(collection, key, payload, signal),
       delete: (key, signal) => dialect.delete(collection, key, signal),
-      addressable: (key) => dialect.addressable(key),
+      address: (batch, index, shape) => dialect.address(batch, index, shape),
+      addressable: (address) => dialect.addressable(address),
     };
   }
 

@@ -1,9 +1,9 @@
-import { type DocumentBatch, MEMBER } from '../model/document.ts';
+import { type DocumentBatch, type DocumentShape, MEMBER } from '../model/document.ts';
 import type { Page, PageQuery, PageTraits } from '../sources/source.ts';
 import type { TargetTraits, WriteOutcome } from '../sources/target.ts';
 import type { ZerodbClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
-import { isAddressable, urlName } from './document-name.ts';
+import { isAddressable, keyAddress, urlName } from './document-name.ts';
 import { jsonParts } from './json-text.ts';
 import { readDocument } from './one-document.ts';
 import { pageBytesMax, readList } from './pages.ts';
@@ -15,11 +15,17 @@ export class DialectA implements Dialect {
   readonly pageTraits: PageTraits = {
     serverGivenKeys: false,
     sortFields: ['key', 'created_at'],
+    createdAtIn: 'payload',
     keyset: true,
     limitMax: 1000,
     shapes: ['id_data', 'flat'],
   };
-  readonly targetTraits: TargetTraits = { serverGivenKeys: false, createsOnInsert: true };
+  readonly targetTraits: TargetTraits = {
+    serverGivenKeys: false,
+    createsOnInsert: true,
+    replacesByMerging: false,
+    insertsMax: 1,
+  };
 
   readonly #client: ZerodbClient;
   readonly #pageBytesMax: number;
@@ -98,6 +104,10 @@ export class DialectA implements Dialect {
     return outcomeByKey(
       await write(this.#client, { method: 'DELETE', path, repeatable: true, signal }, task),
     );
+  }
+
+  address(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
+    return keyAddress(batch, index, shape);
   }
 
   addressable(key: Uint8Array): boolean {

@@ -1,11 +1,11 @@
 import { BackupError } from '../kernel/errors.ts';
-import { type DocumentBatch, MEMBER } from '../model/document.ts';
+import { type DocumentBatch, type DocumentShape, MEMBER } from '../model/document.ts';
 import type { ListedCollection, Page, PageQuery, PageTraits } from '../sources/source.ts';
 import type { TargetTraits, WriteOutcome } from '../sources/target.ts';
 import { errorFields } from './answers.ts';
 import type { ClientRequest, Task, ZerodbClient } from './client.ts';
 import type { Dialect } from './dialect.ts';
-import { isAddressable, urlName } from './document-name.ts';
+import { isAddressable, keyAddress, urlName } from './document-name.ts';
 import { jsonParts } from './json-text.ts';
 import { readDocument } from './one-document.ts';
 import { pageBytesMax, readList } from './pages.ts';
@@ -22,11 +22,17 @@ export class DialectB implements Dialect {
   readonly pageTraits: PageTraits = {
     serverGivenKeys: true,
     sortFields: [],
+    createdAtIn: 'envelope',
     keyset: false,
     limitMax: 1000,
     shapes: ['row'],
   };
-  readonly targetTraits: TargetTraits = { serverGivenKeys: true, createsOnInsert: false };
+  readonly targetTraits: TargetTraits = {
+    serverGivenKeys: true,
+    createsOnInsert: false,
+    replacesByMerging: false,
+    insertsMax: 1,
+  };
 
   readonly #client: ZerodbClient;
   /** Names of the path down to `database`. */
@@ -98,6 +104,10 @@ export class DialectB implements Dialect {
     return outcomeByKey(
       await write(this.#client, { method: 'DELETE', path, repeatable: true, signal }, task),
     );
+  }
+
+  address(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
+    return keyAddress(batch, index, shape);
   }
 
   addressable(key: Uint8Array): boolean {

@@ -1,8 +1,8 @@
-import type { DocumentBatch } from '../model/document.ts';
-import type { ListedCollection, Page, PageQuery, PageTraits } from '../sources/source.ts';
+import type { DocumentBatch, DocumentShape } from '../model/document.ts';
+import type { ChangeLog, ListedCollection, Page, PageQuery, PageTraits } from '../sources/source.ts';
 import type { TargetTraits, WriteOutcome } from '../sources/target.ts';
 
-export type DialectName = 'A' | 'B';
+export type DialectName = 'A' | 'B' | 'D';
 
 /** One way of speaking with a ZeroDB server (zerodb-protocol.md §1). Methods mean what Source and Target say. */
 export interface Dialect {
@@ -26,5 +26,14 @@ export interface Dialect {
     signal?: AbortSignal,
   ): Promise<WriteOutcome>;
   delete(collection: string, key: Uint8Array, signal?: AbortSignal): Promise<WriteOutcome>;
-  addressable(key: Uint8Array): boolean;
+  /** Only where `targetTraits.insertsMax` is above 1. */
+  insertMany?(
+    collection: string,
+    payloads: readonly Uint8Array[],
+    signal?: AbortSignal,
+  ): Promise<WriteOutcome>;
+  address(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null;
+  addressable(address: Uint8Array): boolean;
+  /** Left out: the server keeps no log. */
+  changeLog?(collection: string): ChangeLog;
 }

@@ -1,5 +1,7 @@
 import { BackupError } from '../kernel/errors.ts';
 import { printable, truncated } from '../kernel/printable.ts';
+import type { DocumentBatch, DocumentShape } from '../model/document.ts';
+import { scanKeyText } from '../model/shape.ts';
 import type { Task } from './client.ts';
 import { isSegment } from './resource-url.ts';
 
@@ -7,6 +9,12 @@ import { isSegment } from './resource-url.ts';
 export function isAddressable(key: Uint8Array): boolean {
   const name = nameInUrl(key);
   return name !== null && isSegment(name);
+}
+
+/** The scan key of a document of a page where it can be named in a URL, else null. */
+export function keyAddress(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
+  const key = scanKeyText(batch, index, shape);
+  return key !== null && isAddressable(key) ? key : null;
 }
 
 /** The segment of a path that names the document with this scan key. */

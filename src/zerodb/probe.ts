@@ -16,7 +16,7 @@ export interface ProbeMemory {
 }
 
 /** How a server is to be spoken to; `prefix` holds the names of the path down to `database`. */
-export type Found = FoundA | FoundB;
+export type Found = FoundA | FoundB | FoundD;
 
 interface FoundA {
   readonly dialect: 'A';
@@ -27,18 +27,23 @@ interface FoundB {
   readonly prefix: readonly string[];
 }
 
+interface FoundD {
+  readonly dialect: 'D';
+  readonly prefix: readonly string[];
+}
+
 export interface ProbeOptions {
   readonly project?: string;
   /** Skips the search for the dialect. */
   readonly dialect?: DialectName;
-  /** Path of dialect B down to `database`, with `{project}` where the project id goes; skips the search. */
+  /** Path of dialects B and D down to `database`, with `{project}` where the project id goes; skips the search. */
   readonly prefix?: string;
   /** Collections that may be there, likely ones first: dialect A cannot be recognised without a name. */
   readonly collections?: readonly string[];
   readonly memory?: ProbeMemory;
 }
 
-/** Prefixes of dialect B, the likeliest first (zerodb-protocol.md §2). */
+/** Prefixes of dialect B, the likeliest first (zerodb-protocol.md §2). The first two are those of dialect D. */
 export const PREFIXES: readonly string[] = [
   '/v1/projects/{project}/database',
   '/api/v1/projects/{project}/database',
@@ -50,6 +55,8 @@ export const PREFIXES: readonly string[] = [
   '/v1/zerodb/{project}/database',
   '/api/v1/zerodb/{project}/database',
 ];
+
+const PREFIXES_OF_D = PREFIXES.slice(0, 2);
 
 const TASK = { task: 'open the server' };
 
@@ -64,8 +71,8 @@ export async function findDialect(
 ): Promise<Found> {
   const { dialect, project, prefix } = options;
   if (dialect === 'A') return { dialect };
-  if (prefix !== undefined) return { dialect: 'B', prefix: prefixNames(prefix, project) };
-  if (dialect === 'B' && project === undefined) throw projectMissing();
+  if (prefix !== undefined) return { dialect: dialect ?? 'B', prefix: prefixNames(prefix, project) };
+  if (dialect !== undefined && project === undefined) throw projectMissing();
 
   const memory = new RememberedProbe(client, options);
   const possible = possibilities(options);
@@ -77,9 +84,14 @@ export async function findDialect(
 }
 
 function possibilities({ project, dialect }: ProbeOptions): readonly Found[] {
-  const ofB = project === undefined ? [] : PREFIXES.map((prefix) => prefixNames(prefix, project));
-  const found: Found[] = ofB.map((prefix) => ({ dialect: 'B', prefix }));
-  return dialect === 'B' ? found : [...found, { dialect: 'A' }];
+  if (project === undefined) return [{ dialect: 'A' }];
+  const ofB: Found[] = PREFIXES.map((prefix) => ({ dialect: 'B', prefix: prefixNames(prefix, project) }));
+  const ofD: Found[] = PREFIXES_OF_D.map((prefix) => ({
+    dialect: 'D',
+    prefix: prefixNames(prefix, project),
+  }));
+  if (dialect !== undefined) return dialect === 'B' ? ofB : ofD;
+  return [...ofB, ...ofD, { dialect: 'A' }];
 }
 
 interface Probe {
@@ -87,6 +99,8 @@ interface Probe {
   readonly request: Pick<ClientRequest, 'method' | 'path' | 'query' | 'body'>;
   /** Whether an answer other than 401 and 403 shows that this is how to speak with the server. */
   readonly accepts: (response: HttpResponse) => boolean;
+  /** True if another dialect answers this request alike. */
+  readonly isCommon?: boolean;
 }
 
 /** All probes, those of what worked last time first. */
@@ -96,10 +110,13 @@ function inOrder(
   names: readonly string[],
 ): readonly Probe[] {
   const ofB = possible.filter((found) => found.dialect === 'B');
+  const ofD = possible.filter((found) => found.dialect === 'D');
   const ofA = possible.filter((found) => found.dialect === 'A');
-  const probes = [
+  const isOpen = ofB.length > 0 && ofD.length > 0;
+  const probes: Probe[] = [
     ...ofB.map(statusProbe),
-    ...ofB.map(tablesProbe),
+    ...ofB.map((found) => ({ ...tablesProbe(found), isCommon: isOpen })),
+    ...ofD.filter((found) => !isOpen || found === remembered).map(tablesProbe),
     ...ofA.flatMap((found) => names.map((name) => queryProbe(found, name))),
   ];
   const isKnown = ({ found }: Probe) => found === remembered;
@@ -110,7 +127,7 @@ function statusProbe(found: FoundB): Probe {
   return { found, request: { method: 'GET', path: found.prefix }, accepts: isJson };
 }
 
-function tablesProbe(found: FoundB): Probe {
+function tablesProbe(found: FoundB | FoundD): Probe {
   const query = { skip: 0, offset: 0, limit: 1 };
   return { found, request: { method: 'GET', path: [...found.prefix, 'tables'], query }, accepts: isList };
 }
@@ -130,7 +147,7 @@ async function search(
 ): Promise<Found> {
   let failure: BackupError | null = null;
   const refusals: Refusal[] = [];
-  for (const [index, { found, request, accepts }] of probes.entries()) {
+  for (const [index, { found, request, accepts, isCommon }] of probes.entries()) {
     let response: HttpResponse;
     try {
       // the first request finds out whether the server is well, and may take its time
@@ -141,7 +158,7 @@ async function search(
       failure ??= error;
       continue;
     }
-    if (accepts(response)) return found;
+    if (accepts(response)) return isCommon === true ? await oneOf(client, found, options, signal) : found;
     if (response.status === 401 || response.status === 403) throw failureOf(response, client.about(TASK));
     if (response.status >= 300 && response.status < 400) throw failureOf(response, client.about(TASK));
     if (errorFields(response).code === 'PROJECT_NOT_FOUND') throw projectUnknown(options.project);
@@ -150,6 +167,29 @@ async function search(
     refusals.push({ status: response.status, words });
   }
   throw failure ?? dialectUnknown(client, refusals, options);
+}
+
+/**
+ * Both B and D list tables under one path. What tells them apart, without writing, is that D knows the path of a table's
+ * rows but does not serve them to GET, whichever table it is.
+ */
+async function oneOf(
+  client: ZerodbClient,
+  found: Found,
+  { project }: ProbeOptions,
+  signal: AbortSignal | undefined,
+): Promise<Found> {
+  if (found.dialect !== 'B' || project === undefined) return found;
+  const { prefix } = found;
+  const isOfD = PREFIXES_OF_D.some((one) => prefixNames(one, project).join('/') === prefix.join('/'));
+  if (!isOfD) return found;
+  const path = [...prefix, 'tables', FOURTEEN_COLLECTIONS[0]!, 'rows'];
+  const query = { skip: 0, offset: 0, limit: 1 };
+  const response = await client.send(
+    { method: 'GET', path, query, repeatable: true, brief: true, signal },
+    TASK,
+  );
+  return response.status === 405 ? { dialect: 'D', prefix } : found;
 }
 
 interface Refusal {

@@ -20,13 +20,13 @@ export function shownName(collection: string): string {
 }
 
 /**
- * Sends one insert, replacement or deletion. Whether it happened is certain after any answer below 500; after a lost answer,
+ * Sends one insert, replacement or deletion; `wantBody` where its answer says how many documents there were. Whether it happened is certain after any answer below 500; after a lost answer,
  * a 5xx or a web page it is in doubt.
  */
 export async function write(client: ZerodbClient, request: ClientRequest, task: Task): Promise<WriteAnswer> {
   let response: HttpResponse;
   try {
-    response = await client.send({ ...request, wantBody: false }, task);
+    response = await client.send({ wantBody: false, ...request }, task);
   } catch (error) {
     const lost =
       error instanceof HttpFailure || (error instanceof BackupError && error.code === 'SOURCE_FAILED');
@@ -36,26 +36,29 @@ export async function write(client: ZerodbClient, request: ClientRequest, task: 
   const failure = () => failureOf(response, client.about(task));
   if (response.status >= 500) return { kind: 'in-doubt', message: failure().message };
   if (isSuccess(response)) {
-    if (!isWebPage(response)) return { kind: 'done' };
+    if (!isWebPage(response)) return { kind: 'done', response };
     return { kind: 'in-doubt', message: `cannot ${task.task}: the server answered with an HTML page` };
   }
   return { kind: 'refused', response, failure };
 }
 
 export type WriteAnswer =
-  | Exclude<WriteOutcome, { kind: 'exists' | 'gone' }>
+  | { readonly kind: 'done'; readonly response: HttpResponse }
+  | { readonly kind: 'in-doubt'; readonly message: string }
   | { readonly kind: 'refused'; readonly response: HttpResponse; failure(): BackupError };
 
 /** What a refused insert means: the key is taken, or it failed. */
 export function insertOutcome(answer: WriteAnswer): WriteOutcome {
-  if (answer.kind !== 'refused') return answer;
+  if (answer.kind === 'done') return { kind: 'done' };
+  if (answer.kind === 'in-doubt') return answer;
   if (saysExists(answer.response)) return { kind: 'exists' };
   throw answer.failure();
 }
 
 /** What a refusal means of a request that names one document: the document is gone, or it failed. */
 export function outcomeByKey(answer: WriteAnswer): WriteOutcome {
-  if (answer.kind !== 'refused') return answer;
+  if (answer.kind === 'done') return { kind: 'done' };
+  if (answer.kind === 'in-doubt') return answer;
   const { status } = answer.response;
   const missing = status === 404 || status === 410;
   if (missing && !/TABLE|COLLECTION|PROJECT|PATH/.test(errorFields(answer.response).code ?? ''))

@@ -26,6 +26,10 @@ export interface SourceUnderTest extends AsyncDisposable {
   readonly shape: DocumentShape;
   /** What reading a collection gives that nobody ever wrote to. */
   readonly unknownCollection: 'nothing' | 'SOURCE_NOT_FOUND';
+  /** Collections that the server lists but cannot route requests to. */
+  readonly unroutable: readonly string[];
+  /** The address of a document with this key and this id of its own. */
+  address(key: string, id: string): Uint8Array;
   /** An empty collection that exists. */
   create(collection: string): void;
   /** Puts a document in past the driver; returns its key. */

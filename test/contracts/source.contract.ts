@@ -120,6 +120,10 @@ export function describeSource(name: string, open: () => Promise<SourceUnderTest
         for (const hostile of HOSTILE_NAMES)
           world.put(hostile, `{"id":"in","name":${JSON.stringify(hostile)}}`);
         for (const hostile of HOSTILE_NAMES) {
+          if (world.unroutable.includes(hostile)) {
+            await expect(page({}, hostile)).rejects.toMatchObject({ code: 'SOURCE_NOT_FOUND' });
+            continue;
+          }
           const [document] = documentsOf(await page({}, hostile), world.shape);
           expect(JSON.parse(document!.payload)).toMatchObject({ name: hostile });
         }

@@ -20,8 +20,7 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
       world.create('things');
       const target = world.target.openTarget('things');
       for (const text of HOSTILE) {
-        const { id } = JSON.parse(text) as { id: string };
-        expect(await target.insert(json(id), bytes(text))).toEqual({ kind: 'done' });
+        expect(await target.insert(json(idOf(text)), bytes(text))).toEqual({ kind: 'done' });
       }
       expect(stored()).toEqual(HOSTILE);
       const { serverGivenKeys } = target.traits;
@@ -47,20 +46,24 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
     it('replaces the whole payload', async () => {
       const key = world.put('things', '{"id":"k","old":true,"more":1}', 'k');
       const target = world.target.openTarget('things');
-      expect(await target.replace(json(key), bytes('{"id":"k","new":1.0}'))).toEqual({ kind: 'done' });
-      expect(stored()).toEqual(['{"id":"k","new":1.0}']);
+      expect(await target.replace(world.address(key, 'k'), bytes('{"id":"k","new":1.0}'))).toEqual({
+        kind: 'done',
+      });
+      const { replacesByMerging } = target.traits;
+      expect(stored()).toEqual([
+        replacesByMerging ? '{"id":"k","old":true,"more":1,"new":1.0}' : '{"id":"k","new":1.0}',
+      ]);
     });
 
     it('reads one document by its key: bytes and shape as pages give them', async () => {
       const keys = HOSTILE.map((text) => {
-        const { id } = JSON.parse(text) as { id: string };
-        return world.put('things', text, id);
+        return world.put('things', text, idOf(text));
       });
       const target = world.target.openTarget('things');
       const page = await world.target.openCollection('things').page({ limit: 100, offset: 0 });
       const listed = Array.from({ length: page.spans.count }, (_, at) => bytesOf(page, at));
       for (const [at, text] of HOSTILE.entries()) {
-        const found = (await target.document(json(keys[at]!)))!;
+        const found = (await target.document(world.address(keys[at]!, idOf(text))))!;
         expect(found.spans.count).toBe(1);
         expect(Buffer.from(payload(found, 0, world.shape)).toString()).toBe(text);
         expect(JSON.parse(Buffer.from(scanKeyText(found, 0, world.shape)!).toString())).toBe(keys[at]);
@@ -71,16 +74,16 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
     it('says so when there is no document with this key, and only then', async () => {
       const key = world.put('things', '{"id":"k"}', 'k');
       const target = world.target.openTarget('things');
-      expect(await target.document(json('nobody'))).toBeNull();
+      expect(await target.document(world.address('nobody', 'nobody'))).toBeNull();
       world.spoil('things', key);
-      await expect(target.document(json(key))).rejects.toMatchObject({ code: 'SOURCE_FAILED' });
+      await expect(target.document(world.address(key, 'k'))).rejects.toMatchObject({ code: 'SOURCE_FAILED' });
       world.forbid('things');
-      await expect(target.document(json('nobody'))).rejects.toMatchObject({
+      await expect(target.document(world.address('nobody', 'nobody'))).rejects.toMatchObject({
         code: 'SOURCE_FORBIDDEN',
         object: 'things/"nobody"',
       });
       const { createsOnInsert } = target.traits;
-      const unknown = world.target.openTarget('unknown').document(json('k'));
+      const unknown = world.target.openTarget('unknown').document(world.address('k', 'k'));
       if (createsOnInsert) expect(await unknown).toBeNull();
       else await expect(unknown).rejects.toMatchObject({ code: 'SOURCE_NOT_FOUND' });
     });
@@ -96,10 +99,10 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
       const key = world.put('things', '{"id":"k","n":1.0}', 'k');
       const target = world.target.openTarget('things');
       world.befall({ kind, times: 2, on: 'reads' });
-      const found = (await target.document(json(key)))!;
+      const found = (await target.document(world.address(key, 'k')))!;
       expect(Buffer.from(payload(found, 0, world.shape)).toString()).toBe('{"id":"k","n":1.0}');
       world.befall({ kind, times: 99, on: 'reads' });
-      await expect(target.document(json(key))).rejects.toMatchObject({
+      await expect(target.document(world.address(key, 'k'))).rejects.toMatchObject({
         code: expect.stringMatching(/^SOURCE_(FAILED|MALFORMED)$/),
         message: expect.stringContaining('cannot read document'),
       });
@@ -108,27 +111,29 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
     it('stops reading a document when it is told to', async () => {
       const key = world.put('things', '{"id":"k"}', 'k');
       const reason = new Error('stop');
-      const reading = world.target.openTarget('things').document(json(key), AbortSignal.abort(reason));
+      const reading = world.target
+        .openTarget('things')
+        .document(world.address(key, 'k'), AbortSignal.abort(reason));
       await expect(reading).rejects.toBe(reason);
     });
 
     it('says so when there is nothing to replace or to delete', async () => {
       world.put('things', '{"id":"k"}', 'k');
       const target = world.target.openTarget('things');
-      expect(await target.replace(json('nobody'), bytes('{}'))).toEqual({ kind: 'gone' });
-      expect(await target.delete(json('nobody'))).toEqual({ kind: 'gone' });
+      expect(await target.replace(world.address('nobody', 'nobody'), bytes('{}'))).toEqual({ kind: 'gone' });
+      expect(await target.delete(world.address('nobody', 'nobody'))).toEqual({ kind: 'gone' });
       expect(stored()).toEqual(['{"id":"k"}']);
     });
 
     it('deletes the one document that is named', async () => {
       const keys = ['k1', 'k2', 'k3'].map((id) => world.put('things', `{"id":"${id}"}`, id));
       const target = world.target.openTarget('things');
-      expect(await target.delete(json(keys[1]!))).toEqual({ kind: 'done' });
+      expect(await target.delete(world.address(keys[1]!, 'k2'))).toEqual({ kind: 'done' });
       expect(stored()).toEqual(['{"id":"k1"}', '{"id":"k3"}']);
       world.befall({ kind: 'lost', times: 1, on: 'writes' });
-      expect(await target.delete(json(keys[0]!))).toEqual({ kind: 'done' });
+      expect(await target.delete(world.address(keys[0]!, 'k1'))).toEqual({ kind: 'done' });
       world.befall({ kind: 'lost', times: 99, on: 'writes' });
-      expect(await target.delete(json(keys[2]!))).toMatchObject({ kind: 'in-doubt' });
+      expect(await target.delete(world.address(keys[2]!, 'k3'))).toMatchObject({ kind: 'in-doubt' });
       expect(stored()).toEqual(['{"id":"k3"}']);
     });
 
@@ -144,7 +149,7 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
         });
         const changed = world.documents('things').filter(({ payload }) => payload.includes('false'));
         expect(changed.at(-1)!.key).toBe(key);
-        expect((await target.document(json(key)))!.spans.count).toBe(1);
+        expect((await target.document(world.address(key, 'k')))!.spans.count).toBe(1);
       }
       expect(stored().filter((text) => text.includes('true'))).toEqual([]);
     });
@@ -177,6 +182,43 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
       },
     );
 
+    it('inserts many at once where it says so: all, none, or it does not know', async () => {
+      world.create('things');
+      const target = world.target.openTarget('things');
+      if (target.traits.insertsMax === 1) return;
+      expect(await target.insertMany(HOSTILE.map(bytes))).toEqual({ kind: 'done' });
+      expect(stored()).toEqual(HOSTILE);
+      const before = world.requests;
+      world.befall({ kind: 'lost after effect', times: 1, on: 'writes' });
+      const two = ['{"id":"1"}', '{"id":"2"}'];
+      expect(await target.insertMany(two.map(bytes))).toEqual({
+        kind: 'in-doubt',
+        message: expect.any(String),
+      });
+      expect(world.requests - before).toBe(1);
+      expect(stored()).toEqual([...HOSTILE, ...two]);
+      await expect(target.insertMany([bytes('{}'), bytes('7')])).rejects.toMatchObject({
+        code: 'SOURCE_REFUSED',
+      });
+      expect(stored()).toEqual([...HOSTILE, ...two]);
+    });
+
+    it('writes to no document whose address names another as well', async () => {
+      const target = world.target.openTarget('things');
+      if (!target.traits.serverGivenKeys) return;
+      const [key] = ['{"id":"k","n":1}', '{"id":"k","n":2}'].map((text) => world.put('things', text, 'k'));
+      const address = world.address(key!, 'k');
+      const others = world.address('nobody', 'k');
+      if (Buffer.compare(address, json(key!)) === 0) return; // named by its key alone
+      for (const named of [address, others]) {
+        const refused = { code: 'SOURCE_REFUSED', message: expect.stringContaining('id "k"') };
+        await expect(target.replace(named, bytes('{"id":"k"}'))).rejects.toMatchObject(refused);
+        await expect(target.delete(named)).rejects.toMatchObject(refused);
+        await expect(target.document(named)).rejects.toMatchObject(refused);
+      }
+      expect(stored()).toEqual(['{"id":"k","n":1}', '{"id":"k","n":2}']);
+    });
+
     it('does not take a web page for a success', async () => {
       world.create('things');
       world.befall({ kind: 'HTML page', times: 1, on: 'writes' });
@@ -196,9 +238,11 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
       const key = world.put('things', '{"id":"k"}', 'k');
       const target = world.target.openTarget('things');
       world.befall({ kind: 'lost after effect', times: 2, on: 'writes' });
-      expect(await target.replace(json(key), bytes('{"id":"k","n":1}'))).toEqual({ kind: 'done' });
+      expect(await target.replace(world.address(key, 'k'), bytes('{"id":"k","n":1}'))).toEqual({
+        kind: 'done',
+      });
       world.befall({ kind: 'lost', times: 99, on: 'writes' });
-      expect(await target.replace(json(key), bytes('{"id":"k","n":2}'))).toMatchObject({
+      expect(await target.replace(world.address(key, 'k'), bytes('{"id":"k","n":2}'))).toMatchObject({
         kind: 'in-doubt',
       });
       expect(stored()).toEqual(['{"id":"k","n":1}']);
@@ -239,4 +283,8 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
 
 function bytesOf({ bytes, spans }: DocumentBatch, index: number): string {
   return Buffer.from(bytes.subarray(spans.start(index), spans.end(index))).toString('latin1');
+}
+
+function idOf(text: string): string {
+  return (JSON.parse(text) as { id: string }).id;
 }

@@ -22,29 +22,34 @@ const FAULTS: Record<Mishap['kind'], Fault> = {
 };
 
 const READS = /^(GET |POST .*\/query$)/;
-const WRITES = /^(PUT |DELETE |POST .*\/(documents|rows)$)/;
+const WRITES = /^(PUT |DELETE |POST .*\/(documents|rows|insert)$)/;
 
-async function open(options: SandboxOptions & { dialect: 'A' | 'B' }): Promise<SourceUnderTest> {
+async function open(options: SandboxOptions & { dialect: 'A' | 'B' | 'D' }): Promise<SourceUnderTest> {
   const platform = testPlatform();
   const sandbox = await startSandbox({ ...options, clock: platform.clock, random: platform.random });
   const target = await openZerodbSource(platform, {
     baseUrl: sandbox.url,
     apiKey: { value: sandbox.apiKey, name: 'ZERODB_API_KEY' },
     pageBytesMax: 1_000_000,
-    ...(options.dialect === 'B' && { project: sandbox.project }),
+    ...(options.dialect !== 'A' && { project: sandbox.project }),
   });
+  let put = 0;
   const isA = options.dialect === 'A';
   return {
     target,
-    shape: isA ? (options.shape ?? 'id_data') : 'row',
+    shape: options.dialect === 'B' ? 'row' : (options.shape ?? 'id_data'),
+    unroutable: options.dialect === 'D' ? ['a/b', '../x'] : [],
+    address: (key, id) =>
+      Buffer.from(options.dialect === 'D' ? JSON.stringify({ row_id: key, id }) : JSON.stringify(key)),
     unknownCollection: isA && options.unknownCollection !== 'missing' ? 'nothing' : 'SOURCE_NOT_FOUND',
     create: (collection) => void sandbox.delete(collection, sandbox.insert(collection, '{}')),
     put: (collection, payload, key) =>
-      sandbox.insert(
-        collection,
-        payload,
-        key !== undefined && isA ? { key } : isA ? {} : { key: platform.random.bytes(8).join('-') },
-      ),
+      sandbox.insert(collection, payload, {
+        ...(!isA && { key: platform.random.bytes(8).join('-') }),
+        ...(isA && key !== undefined && { key }),
+        // no two at one time, which dialect D would give in any order
+        createdAt: new Date(Date.UTC(2026, 0, 1) + 1000 * ++put).toISOString(),
+      }),
     documents: (collection) =>
       [...sandbox.documents(collection)].map(({ key, data }) => ({ key, payload: data.toString() })),
     befall: ({ kind, times, on }) =>
@@ -74,3 +79,4 @@ describeBoth('dialect B, a bare list', () => open({ dialect: 'B', dialects: ['B'
 describeBoth('dialect B, enveloped lists', () =>
   open({ dialect: 'B', dialects: ['B'], rowList: 'data', tableList: 'bare', keyHeader: 'bearer' }),
 );
+describeBoth('dialect D', () => open({ dialect: 'D', dialects: ['D'] }));

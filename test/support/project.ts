@@ -18,7 +18,9 @@ export const SETTINGS = [
   { dialect: 'A', shape: 'flat' },
   { dialect: 'B', shape: 'id_data' },
 ] as const;
-export type Setting = (typeof SETTINGS)[number];
+/** Where documents are named by their own ids and written many at a time. */
+export const DIALECT_D = { dialect: 'D', shape: 'id_data' } as const;
+export type Setting = (typeof SETTINGS)[number] | typeof DIALECT_D;
 
 export const REQUEST: BackupRequest = {
   collections: null,
@@ -59,7 +61,11 @@ export class Project {
 
   static async open(setting: Setting, options: SandboxOptions = {}): Promise<Project> {
     const directory = await mkdtemp(join(tmpdir(), 'zerodb-backup-'));
-    const sandbox = await startSandbox({ shape: setting.shape, ...options });
+    const sandbox = await startSandbox({
+      shape: setting.shape,
+      ...(setting.dialect === 'D' && { dialects: ['D'] }),
+      ...options,
+    });
     return new Project(
       sandbox,
       directory,

@@ -42,6 +42,7 @@ export class ScheduleServer implements CollectionPages {
     this.traits = {
       serverGivenKeys: !isA,
       sortFields: isA ? ['key', 'created_at'] : [],
+      createdAtIn: 'payload' as const,
       keyset: isA,
       limitMax: settings.limitMax,
       shapes: isA ? ['id_data', 'flat'] : ['row'],

@@ -48,11 +48,12 @@ async function serve({ configuration, platform, output, context }: Invocation, f
   const { startSandbox } = await import('../../sandbox/sandbox.ts');
   const { seedSandbox } = await import('../../sandbox/seed.ts');
   const begun = platform.clock.monotonic();
-  const { apiKey, projectId } = configuration.settings;
+  const { apiKey, projectId, dialect } = configuration.settings;
   const sandbox = await startSandbox({
     port: flags.port ?? PORT_DEFAULT,
     shape: flags.shape,
     ...(flags.data !== undefined && { directory: absolutePath(platform.host, flags.data) }),
+    ...(dialect !== undefined && { dialects: [dialect] }),
     ...(apiKey !== undefined && { apiKey }),
     ...(projectId !== undefined && { project: projectId }),
   }).catch((cause: unknown) => {

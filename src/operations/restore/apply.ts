@@ -10,6 +10,7 @@ import type { CollectionPages } from '../../sources/source.ts';
 import type { TargetCollection } from '../../sources/target.ts';
 import { ACTION, type Actions, VERB } from './actions.ts';
 import { documentsOfActions } from './documents-of-actions.ts';
+import { type Insert, InsertGroups } from './insert-groups.ts';
 import type { LiveDocuments } from './live-documents.ts';
 import type { Material } from './material.ts';
 import { FATE, type Fate, OUTCOME } from './outcomes.ts';
@@ -100,6 +101,24 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
     }
   };
 
+  /** Documents of which one is refused are inserted one by one after all, so that only that one is. */
+  const writeGroup = async (group: readonly Insert[]): Promise<boolean> => {
+    try {
+      const texts = group.map(({ text }) => text);
+      const { kind } = await task.collection.insertMany(texts, task.signal);
+      const fate = kind === 'done' ? FATE.created : FATE.insertInDoubt;
+      for (const { action } of group) settle(action, fate);
+      return kind === 'in-doubt';
+    } catch (thrown) {
+      if (!(thrown instanceof BackupError) || thrown.code !== 'SOURCE_REFUSED') throw thrown;
+      let isInDoubt = false;
+      for (const { batch, index, action } of group) {
+        if (await write(batch, index, action)) isInDoubt = true;
+      }
+      return isInDoubt;
+    }
+  };
+
   const noteSettled = async (): Promise<void> => {
     for (const outcome of settled.splice(0)) {
       if (outcomes.full) await outcomes.flush();
@@ -108,6 +127,9 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
     }
   };
 
+  // what was in doubt may be so for one document among them: each is sent alone then
+  const { insertsMax } = task.collection.traits;
+  const groups = insertsMax > 1 && !task.again ? new InsertGroups(insertsMax, material.shape) : null;
   try {
     let done = 0;
     for await (const { batch, index, action } of documentsOfActions(
@@ -119,10 +141,14 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
       await noteSettled();
       if (!(await queue.room())) break;
       const kept = Buffer.from(action); // the view is gone when the next comes
-      queue.begin(() => write(batch, index, kept));
+      const group = action[ACTION.verb] === VERB.create ? groups?.add(batch, index, kept) : undefined;
+      if (group === undefined) queue.begin(() => write(batch, index, kept));
+      else if (group !== null) queue.begin(() => writeGroup(group));
       done++;
       reportProgress(task, done);
     }
+    const rest = groups?.rest() ?? [];
+    if (rest.length > 0 && (await queue.room())) queue.begin(() => writeGroup(rest));
   } catch (thrown) {
     queue.fail(thrown);
   }
@@ -160,7 +186,7 @@ async function writeDocument(
       throw new BackupError('SOURCE_REFUSED', 'the target says that a document without a key exists');
     return FATE.existed; // nothing was kept of it: it is not written over
   }
-  const address = await task.live.readKey(action, ACTION.place);
+  const address = await task.live.readAddress(action, ACTION.place);
   const before = action.subarray(ACTION.before, ACTION.width);
   if ((await task.secondLook?.isAsRead(address!, before)) === false) return FATE.changed;
   task.onKey?.(address!);

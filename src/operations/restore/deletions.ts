@@ -10,7 +10,7 @@ import { WriteQueue } from './write-queue.ts';
 const ERRORS_LISTED_MAX = 20;
 
 /**
- * Deletes documents of the target, each by its key, but those that others have written since; what became of them is seen when the target is read again. Resolves
+ * Deletes documents of the target, each by its address, but those that others have written since; what became of them is seen when the target is read again. Resolves
  * with the first few refusals; any other failure ends it.
  */
 export async function applyDeletions(task: ApplyTask): Promise<readonly ReportedError[]> {
@@ -19,14 +19,14 @@ export async function applyDeletions(task: ApplyTask): Promise<readonly Reported
   const errors: ReportedError[] = [];
   let deleted = 0;
 
-  const deleteOne = async (key: Uint8Array, payload: Buffer): Promise<boolean> => {
+  const deleteOne = async (address: Uint8Array, payload: Buffer): Promise<boolean> => {
     try {
-      if ((await task.secondLook?.isAsRead(key, payload)) === false) return false;
-      const { kind } = await task.collection.delete(key, task.signal);
+      if ((await task.secondLook?.isAsRead(address, payload)) === false) return false;
+      const { kind } = await task.collection.delete(address, task.signal);
       if (kind === 'done') deleted++;
       return kind === 'in-doubt';
     } catch (thrown) {
-      const error = toBackupError(thrown, { object: Buffer.from(key).toString('utf8') });
+      const error = toBackupError(thrown, { object: Buffer.from(address).toString('utf8') });
       if (error.code !== 'SOURCE_REFUSED') throw error;
       if (errors.length < ERRORS_LISTED_MAX) errors.push(reportError(error));
       return false;
@@ -35,11 +35,11 @@ export async function applyDeletions(task: ApplyTask): Promise<readonly Reported
 
   try {
     for (const cursor = await RecordCursor.open(deletions); cursor.current !== null; await cursor.advance()) {
-      const key = await task.live.readKey(cursor.current, DELETION.place);
+      const address = await task.live.readAddress(cursor.current, DELETION.place);
       if (!(await queue.room())) break;
-      task.onKey?.(key!);
+      task.onKey?.(address!);
       const payload = Buffer.from(cursor.current.subarray(DELETION.payload, DELETION.place));
-      queue.begin(() => deleteOne(key!, payload));
+      queue.begin(() => deleteOne(address!, payload));
     }
   } catch (thrown) {
     queue.fail(thrown);

@@ -34,10 +34,10 @@ export async function liveDocument(
   record: Buffer,
   place: number,
 ): Promise<Uint8Array | null> {
-  const key = await live.readKey(record, place);
-  if (key === null) return null;
+  const address = await live.readAddress(record, place);
+  if (address === null) return null;
   const kept = await live.readDocument(record, place);
   if (kept !== null) return kept;
-  const fetched = await collection.document(key, signal);
+  const fetched = await collection.document(address, signal);
   return fetched === null ? null : fetched.bytes.subarray(fetched.spans.start(0), fetched.spans.end(0));
 }

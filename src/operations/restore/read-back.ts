@@ -156,12 +156,14 @@ async function judgeDifferent(
   }
   const mended = new Set<string>();
   if (mendable > 0 && !last) {
+    const { replacesByMerging } = reader.reading.collection.traits;
     await using members = await gatherFacts(reader, otherValue, byMembers);
     for await (const { record, pair } of joined(otherValue, members.facts)) {
       if (pair === null || !mayBeMerged(record) || !holdsMore(pair.target, pair.backup)) continue;
       result.different--;
       if (mended.size <= NAMES_MAX) mended.add(pair.key.toString('latin1'));
-      const verb = record[DIFFERENT.fate] === FATE.replaced ? VERB.replaceAgain : VERB.recreate;
+      const isOnceMore = record[DIFFERENT.fate] === FATE.replaced && !replacesByMerging;
+      const verb = isOnceMore ? VERB.replaceAgain : VERB.recreate;
       await result.again.write(
         verb,
         placeAt(record, DIFFERENT.document),

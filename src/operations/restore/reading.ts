@@ -124,7 +124,7 @@ export async function readDocuments(
     for (const { key, document } of found) {
       const hashes = hasher.read(document, 0);
       const isKept = reading.endangered?.has(hashes) === true;
-      const writePlace = isKept ? await live.add(key, documentBytes(document, 0)) : await live.add(key);
+      const writePlace = isKept ? await live.add(key, key, documentBytes(document, 0)) : await live.add(key);
       await records.add(hashes, () => valueHash(platform.codec, document, 0, shape), false, writePlace);
       if (reading.onDocument !== undefined) await reading.onDocument(document, 0, shape, hashes);
     }
@@ -170,13 +170,13 @@ async function scanInto(
   const hasher = new DocumentHasher(platform.codec, scan.shape);
   for await (const batch of scan.batches()) {
     for (let index = 0; index < batch.spans.count; index++) {
-      const key = scanKeyText(batch, index, scan.shape);
-      const usable = key !== null && collection.addressable(key) ? key : null;
+      const address = collection.address(batch, index, scan.shape);
+      const key = address === null ? null : scanKeyText(batch, index, scan.shape);
       const hashes = hasher.read(batch, index);
-      const isKept = usable !== null && reading.endangered?.has(hashes) === true;
+      const isKept = address !== null && reading.endangered?.has(hashes) === true;
       const writePlace = isKept
-        ? await live.add(usable, documentBytes(batch, index))
-        : await live.add(usable);
+        ? await live.add(key, address, documentBytes(batch, index))
+        : await live.add(key, address);
       await records.add(hashes, () => valueHash(platform.codec, batch, index, scan.shape), false, writePlace);
       if (reading.onDocument !== undefined) await reading.onDocument(batch, index, scan.shape, hashes);
     }

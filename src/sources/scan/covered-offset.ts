@@ -118,7 +118,8 @@ export class CoveredOffset {
   ): AsyncGenerator<DocumentBatch, Collected & { values: SortValue[] | string; news: boolean }> {
     const { field, asked } = this.#order;
     const collected = await this.#collector.read(query);
-    const values = sortValues(collected.page, this.#collector.shape, field);
+    const { reader, shape } = this.#collector;
+    const values = sortValues(collected.page, shape, field, reader.pages.traits.createdAtIn);
     const batch = freshOnes(collected);
     if (batch !== null) yield batch;
     const received = { ...collected, news: batch !== null };

@@ -3,14 +3,20 @@ import { MemberNames } from '../../kernel/json/member-names.ts';
 import { decodedKey } from '../../kernel/json/strings.ts';
 import { type DocumentBatch, type DocumentShape, MEMBER } from '../../model/document.ts';
 import { payload, scanKeyText } from '../../model/shape.ts';
-import type { SortField } from '../source.ts';
+import type { PageTraits, SortField } from '../source.ts';
 import type { SortValue } from './order.ts';
 
 /** Decoded values of the field that documents are sorted by; null if one of them shows none. */
-export function sortValues(batch: DocumentBatch, shape: DocumentShape, field: SortField): SortValue[] | null {
+export function sortValues(
+  batch: DocumentBatch,
+  shape: DocumentShape,
+  field: SortField,
+  createdAtIn: PageTraits['createdAtIn'] = 'payload',
+): SortValue[] | null {
   const values: SortValue[] = [];
   for (let index = 0; index < batch.spans.count; index++) {
-    const text = field === 'key' ? scanKeyText(batch, index, shape) : timeText(batch, index, shape);
+    const text =
+      field === 'key' ? scanKeyText(batch, index, shape) : timeText(batch, index, shape, createdAtIn);
     if (text === null) return null;
     values.push({ text: Buffer.from(decodedKey(text, 0, text.length)), isNumber: text[0] !== QUOTE });
   }
@@ -18,8 +24,13 @@ export function sortValues(batch: DocumentBatch, shape: DocumentShape, field: So
 }
 
 /** The application's own time of creation, where the payload has one, else the server's. */
-function timeText(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
-  if (shape === 'id_data') {
+function timeText(
+  batch: DocumentBatch,
+  index: number,
+  shape: DocumentShape,
+  createdAtIn: PageTraits['createdAtIn'],
+): Uint8Array | null {
+  if (shape === 'id_data' && createdAtIn === 'payload') {
     const found = payloadTimeText(payload(batch, index, shape));
     if (found !== null) return found;
   }

@@ -35,12 +35,13 @@ export async function readTwoEnds(
 ): Promise<TwoEnds | null> {
   let ascending = firstAscending;
   let former: TwoEnds | null = null;
+  const { createdAtIn } = reader.pages.traits;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     ascending ??= await readSorted(reader, field, 'asc', reader.limit);
     const descending = await readSorted(reader, field, 'desc', FAR_END_LIMIT);
     if (ascending === null || descending === null) return null;
-    const upward = sortValues(ascending, shape, field);
-    const downward = sortValues(descending, shape, field)?.toReversed() ?? null;
+    const upward = sortValues(ascending, shape, field, createdAtIn);
+    const downward = sortValues(descending, shape, field, createdAtIn)?.toReversed() ?? null;
     if (upward === null || downward === null) return null;
     const order = new ObservedOrder(field, 'asc');
     if (!order.observe(upward) || !order.observe(downward)) return null;

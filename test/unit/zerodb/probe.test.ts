@@ -53,7 +53,34 @@ describe('the probe', () => {
     });
     const found = await findDialect(clientOf(server.url), { project: 'p1' });
     expect(found).toEqual({ dialect: 'B', prefix: namesOf('/api/v1/projects/{project}/database') });
-    expect(server.requests.at(-1)!.url).toMatch(/tables\?skip=0&offset=0&limit=1$/);
+    expect(server.requests.at(-2)!.url).toMatch(/tables\?skip=0&offset=0&limit=1$/);
+  });
+
+  it.each(PREFIXES.slice(0, 2))('tells dialect D from B at %s, and writes nothing', async (prefix) => {
+    await using server = await startHttpServer((request, response) => {
+      const path = request.url.replace(/\?.*/, '').replace(prefix.replace('{project}', 'p1'), '');
+      if (path === '/tables' && request.method === 'GET') answerJson(response, 200, []);
+      else if (path === '/tables/users/rows') answerJson(response, 405, { message: 'Method Not Allowed' });
+      else answerJson(response, 404, { message: 'Not Found' });
+    });
+    const memory = new MapMemory();
+    const find = () => findDialect(clientOf(server.url), { project: 'p1', memory });
+    expect(await find()).toEqual({ dialect: 'D', prefix: namesOf(prefix) });
+    expect(server.requests.every(({ method }) => method === 'GET')).toBe(true);
+    const before = server.requests.length;
+    expect(await find()).toEqual({ dialect: 'D', prefix: namesOf(prefix) });
+    expect(server.requests.length - before).toBe(1);
+  });
+
+  it('takes a dialect that is named, and asks only where it is', async () => {
+    await using world = await openSandbox({ dialects: ['D'] });
+    const found = { dialect: 'D', prefix: namesOf(PREFIXES[0]!) } as const;
+    expect(await world.find({ project: 'p1', dialect: 'D' })).toEqual(found);
+    expect(world.paths.filter((path) => !path.endsWith('/tables'))).toEqual([]);
+    expect(await world.find({ project: 'p1' })).toEqual(found);
+    await expect(world.find({ dialect: 'D' })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await using other = await openSandbox({ dialects: ['B'] });
+    expect(await other.find({ project: 'p1' })).toMatchObject({ dialect: 'B' });
   });
 
   it('finds dialect A without a project, whether or not it knows the collection', async () => {
