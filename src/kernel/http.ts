@@ -1,4 +1,4 @@
-/** The network, as the outside world hands it in: one request, one whole answer, bytes all the way. */
+/** The network, as the outside world hands it in: one request, one answer, bytes all the way. */
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -6,7 +6,7 @@ export interface HttpRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   /** Sent as these parts one after the other, with their summed length as content-length. */
-  readonly body?: readonly Uint8Array[];
+  readonly body?: readonly Uint8Array[] | BodyStream;
   /** Longest silence tolerated: until the headers arrive, and between two pieces of the body. */
   readonly timeoutMs: number;
   /** A longer answer is abandoned with the failure kind `too-large`. */
@@ -15,13 +15,31 @@ export interface HttpRequest {
   readonly repeatable: boolean;
   /** False drops the answer's body unread (of a write whose echo nobody needs). Errors keep theirs. */
   readonly wantBody?: boolean;
+  /**
+   * Called when the head of an answer has come. Where it gives a sink, the body goes there as it is on the wire, however
+   * long it is, and each piece is waited for (the server's silence is not counted meanwhile); `body` of the answer is then
+   * empty. What either throws ends the request and is thrown.
+   */
+  readonly receive?: (head: HttpHead) => BodySink | null;
   readonly signal?: AbortSignal;
 }
 
-export interface HttpResponse {
+/** A body too large to be held. It is pulled anew for every attempt to send it. */
+export interface BodyStream {
+  readonly length: number;
+  /** Pieces that may not change until the next one is pulled. */
+  pieces(): AsyncIterable<Uint8Array>;
+}
+
+export type BodySink = (piece: Uint8Array) => Promise<void> | void;
+
+export interface HttpHead {
   readonly status: number;
   /** Lower-case names; repeated headers joined by `, `. */
   readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface HttpResponse extends HttpHead {
   /** Decoded of its content-encoding. The receiver owns it and may write to it. */
   readonly body: Uint8Array;
 }

@@ -1,6 +1,7 @@
 import { gunzip } from 'node:zlib';
 import type { Dispatcher, Pool } from 'undici';
 import {
+  type BodySink,
   type Http,
   HttpFailure,
   type HttpFailureKind,
@@ -48,7 +49,7 @@ export class UndiciHttp implements Http {
         exchange,
       );
     });
-    const body = await decoded(received, request.bodyBytesMax);
+    const body = received.isTaken ? received.body : await decoded(received, request.bodyBytesMax);
     return { status: received.status, headers: received.headers, body };
   }
 
@@ -81,6 +82,8 @@ interface ReceivedAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
+  /** The body went to the sink of the request. */
+  readonly isTaken: boolean;
 }
 
 /** One request on its way: collects the answer and tells failures before sending from those after it. */
@@ -93,6 +96,9 @@ class Exchange implements Dispatcher.DispatchHandler {
   #status = 0;
   #headers: Readonly<Record<string, string>> = {};
   #body: AnswerBody | null = null;
+  #sink: BodySink | null = null;
+  /** Pieces on their way to the sink. */
+  #taking: Promise<void> = Promise.resolve();
 
   constructor(
     request: HttpRequest,
@@ -119,22 +125,34 @@ class Exchange implements Dispatcher.DispatchHandler {
   ): void {
     this.#status = status;
     this.#headers = joinedHeaders(headers);
+    try {
+      this.#sink = this.#request.receive?.({ status, headers: this.#headers }) ?? null;
+    } catch (error) {
+      this.#abandon(error);
+    }
+    if (this.#sink !== null || this.#ended) return;
     const wanted = this.#request.wantBody !== false || status >= 300;
     if (wanted) this.#body = new AnswerBody(this.#headers['content-length'], this.#request.bodyBytesMax);
     if (this.#body?.tooLarge === true) this.#abandonTooLarge();
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
     noteBuffers(chunk.length);
+    if (this.#sink !== null) return this.#give(this.#sink, controller, chunk);
     this.#body?.add(chunk);
     if (this.#body?.tooLarge === true) this.#abandonTooLarge();
   }
 
   onResponseEnd(): void {
+    if (this.#sink !== null) {
+      const taken = { status: this.#status, headers: this.#headers, body: new Uint8Array(), isTaken: true };
+      void this.#taking.then(() => this.#end() && this.#resolve(taken));
+      return;
+    }
     if (!this.#end()) return;
     const body = this.#body === null ? new Uint8Array() : this.#body.whole();
     if (body === null) this.#reject(new HttpFailure('cut', 'the answer ended early'));
-    else this.#resolve({ status: this.#status, headers: this.#headers, body });
+    else this.#resolve({ status: this.#status, headers: this.#headers, body, isTaken: false });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -142,6 +160,19 @@ class Exchange implements Dispatcher.DispatchHandler {
     const sent = this.#controller !== null;
     const { words, trouble } = tellTrouble(error, sent);
     this.#reject(new HttpFailure(failureKind(error, sent), printable(words), error, trouble));
+  }
+
+  #give(sink: BodySink, controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (chunk.length === 0) return; // the parser says hello after each pause: pausing again would never end
+    controller.pause();
+    this.#taking = this.#taking.then(async () => {
+      try {
+        if (!this.#ended) await sink(chunk);
+        if (!this.#ended) controller.resume();
+      } catch (error) {
+        this.#abandon(error);
+      }
+    });
   }
 
   #abandonTooLarge(): void {
@@ -178,12 +209,14 @@ function joinedHeaders(headers: Record<string, string | string[] | undefined>): 
   return joined;
 }
 
-function contentLength(parts: HttpRequest['body']): Record<string, string> {
-  return parts === undefined ? {} : { 'content-length': String(summedLength(parts)) };
+function contentLength(body: HttpRequest['body']): Record<string, string> {
+  if (body === undefined) return {};
+  return { 'content-length': String('pieces' in body ? body.length : summedLength(body)) };
 }
 
 function requestBody(parts: HttpRequest['body']): Uint8Array | AsyncIterable<Uint8Array> | null {
   if (parts === undefined) return null;
+  if ('pieces' in parts) return noted(parts.pieces());
   noteBuffers(summedLength(parts));
   const [first] = parts;
   if (parts.length === 1) return first!;
@@ -192,6 +225,13 @@ function requestBody(parts: HttpRequest['body']): Uint8Array | AsyncIterable<Uin
 
 function summedLength(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, part) => sum + part.length, 0);
+}
+
+async function* noted(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    noteBuffers(piece.length);
+    yield piece;
+  }
 }
 
 async function* inTurn(parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {

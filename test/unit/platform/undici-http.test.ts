@@ -260,3 +260,97 @@ describe('an aborted request', () => {
     expect(server.requests.map(({ url }) => url)).toEqual(['/first']);
   });
 });
+
+describe('a body that is streamed', () => {
+  it('arrives whole, with its length, and is made anew for each request', async () => {
+    await using server = await startHttpServer((_request, response) => answerJson(response, 200, {}));
+    let pulled = 0;
+    const body = {
+      length: 5_000_000,
+      async *pieces() {
+        const piece = Buffer.alloc(500_000);
+        for (let index = 0; index < 10; index++) {
+          pulled++;
+          piece.fill(index);
+          yield Buffer.from(piece);
+        }
+      },
+    };
+    for (let index = 0; index < 2; index++) await send(server.url, { method: 'POST', body });
+    expect(pulled).toBe(20);
+    for (const request of server.requests) {
+      expect(request.headers['content-length']).toBe('5000000');
+      expect(request.body[4_999_999]).toBe(9);
+    }
+  });
+
+  it('that fails ends the request', async () => {
+    await using server = await startHttpServer((_request, response) => answerJson(response, 200, {}));
+    const body = {
+      length: 100,
+      async *pieces() {
+        yield Buffer.alloc(50);
+        throw new Error('the disk failed');
+      },
+    };
+    expect((await failureOf(send(server.url, { method: 'POST', body }))).kind).toBe('cut');
+    expect(server.requests).toEqual([]);
+  });
+});
+
+describe('an answer that is received in pieces', () => {
+  const SIZE = 40_000_000;
+  const serving = () =>
+    startHttpServer((request, response) => {
+      const length = request.url === '/cut' ? SIZE + 1 : SIZE;
+      response.writeHead(request.url === '/missing' ? 404 : 200, { 'content-length': length });
+      response.end(Buffer.alloc(SIZE, 'a'), () => request.url === '/cut' && response.destroy());
+    });
+
+  it('goes to the sink, each piece waited for, however long it is', async () => {
+    await using server = await serving();
+    let length = 0;
+    let underWay = 0;
+    let most = 0;
+    const answer = await send(server.url, {
+      receive: ({ status, headers }) => {
+        expect([status, headers['content-length']]).toEqual([200, String(SIZE)]);
+        return async (piece) => {
+          most = Math.max(most, ++underWay);
+          await new Promise(setImmediate);
+          underWay--;
+          length += piece.length;
+        };
+      },
+    });
+    expect([answer.status, answer.body.length, length, most]).toEqual([200, 0, SIZE, 1]);
+  });
+
+  it('is not taken where there is no sink for its head', async () => {
+    await using server = await serving();
+    const receive = ({ status }: { status: number }) => (status === 200 ? () => {} : null);
+    const answer = await send(`${server.url}/missing`, { receive, bodyBytesMax: SIZE });
+    expect([answer.status, answer.body.length]).toEqual([404, SIZE]);
+  });
+
+  it('fails as any other where it is cut, and with what the sink throws', async () => {
+    await using server = await serving();
+    const cut = await failureOf(send(`${server.url}/cut`, { receive: () => () => {} }));
+    expect(cut.kind).toBe('cut');
+    const reason = new Error('enough');
+    const throwing = () => {
+      throw reason;
+    };
+    await expect(send(server.url, { receive: () => throwing })).rejects.toBe(reason);
+    await expect(send(server.url, { receive: throwing })).rejects.toBe(reason);
+  });
+
+  it('can take longer than the silence that is tolerated', async () => {
+    await using server = await serving();
+    let pieces = 0;
+    const receive = () => async () => {
+      if (pieces++ === 1) await new Promise((resolve) => setTimeout(resolve, 2500));
+    };
+    expect((await send(server.url, { receive, timeoutMs: 1000 })).status).toBe(200);
+  });
+});

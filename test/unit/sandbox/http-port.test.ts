@@ -117,3 +117,33 @@ test('the same clock and chance give the same history', async () => {
   };
   expect(await history()).toBe(await history());
 });
+
+test('takes and gives bodies in pieces', async () => {
+  const { core, request } = port();
+  const content = Buffer.alloc(3_000_000, 'abc');
+  const form = '--b\r\ncontent-disposition: form-data; name="file"; filename="x"\r\n\r\n';
+  const body = {
+    length: content.length,
+    async *pieces() {
+      yield Buffer.from(form);
+      yield content;
+      yield Buffer.from('\r\n--b--');
+    },
+  };
+  const headers = { 'X-API-Key': 'key', 'content-type': 'multipart/form-data; boundary=b' };
+  expect((await request({ url: 'https://anywhere.example/storage/upload', headers, body })).status).toBe(201);
+  expect(core.object('x')?.equals(content)).toBe(true);
+
+  const download = { method: 'GET', url: 'https://anywhere.example/storage/download/x', body: [] } as const;
+  const taken: Buffer[] = [];
+  const receive = (head: { headers: Readonly<Record<string, string>> }) => {
+    expect(head.headers['content-length']).toBe('3000000');
+    return (piece: Uint8Array) => void taken.push(Buffer.from(piece));
+  };
+  expect(await request({ ...download, receive })).toMatchObject({ status: 200, body: new Uint8Array(0) });
+  expect(Buffer.concat(taken).equals(content)).toBe(true);
+  taken.length = 0;
+  core.misbehave({ faults: [{ kind: 'cut', framing: 'length' }] });
+  await expect(request({ ...download, receive })).rejects.toMatchObject({ kind: 'cut' });
+  expect(Buffer.concat(taken).length).toBe(1_500_000);
+});
