@@ -56,6 +56,7 @@ async function run(task: ToolTask): Promise<ToolResult> {
           concurrency: 1,
           consistency: 'window',
           adoptStore: true,
+          mirrorIn: null,
           readBack: task.readBack,
         });
         const made = report.backups[0]!;

@@ -4,7 +4,6 @@ import { BackupError } from './kernel/errors.ts';
 import type { Platform } from './kernel/platform.ts';
 import { printable, truncated } from './kernel/printable.ts';
 import type { Redaction } from './kernel/redaction.ts';
-import type { Source } from './sources/source.ts';
 import type { Target } from './sources/target.ts';
 import type { Store } from './stores/store.ts';
 
@@ -80,16 +79,7 @@ export function parseServerAddress(
   };
 }
 
-/** Contacts the server to find out which dialect it speaks. */
-export async function openSource(
-  platform: Platform,
-  server: ServerSettings,
-  signal?: AbortSignal,
-): Promise<Source> {
-  return await openTarget(platform, server, signal);
-}
-
-/** As openSource: what can be restored into can be read as well. */
+/** Contacts the server to find out which dialect it speaks. What can be restored into can be read as well. */
 export async function openTarget(
   platform: Platform,
   server: ServerSettings,

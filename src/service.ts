@@ -137,7 +137,7 @@ export class BackupService implements AsyncDisposable {
   async rebuildIndexes(
     options: OperationContext & { readonly dryRun?: boolean } = {},
   ): Promise<RebuildReport> {
-    const request = { dryRun: options.dryRun === true };
+    const request = { dryRun: options.dryRun === true, openMirror: this.#session.openMirror };
     const stores = await this.#session.repositories();
     return await onEveryStore(stores, (store) => rebuild(store, request, options), options.signal);
   }
@@ -233,7 +233,7 @@ export class BackupService implements AsyncDisposable {
 
   async #backup(collections: readonly string[] | null, options: BackupOptions): Promise<BackupReport> {
     if (options.incremental === true) throw notYet('incremental');
-    const request = this.#session.backupRequest({
+    const request = await this.#session.backupRequest({
       collections,
       dryRun: options.dryRun === true,
       adoptStore: false,

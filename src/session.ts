@@ -7,7 +7,6 @@ import {
   spoolDirectory,
 } from './config/places.ts';
 import {
-  openSource,
   openStore,
   openTarget,
   parseServerAddress,
@@ -21,7 +20,6 @@ import type { Redaction } from './kernel/redaction.ts';
 import type { BackupRequest, SeveralStores } from './operations/backup.ts';
 import { storeOfBackup, storeOfRestore } from './operations/every-store.ts';
 import { openRepository, type Repository } from './repository.ts';
-import type { Source } from './sources/source.ts';
 import type { Target } from './sources/target.ts';
 
 /** Collections read at a time: more of them fill the memory, not the connection. */
@@ -42,7 +40,7 @@ export interface SessionOptions {
  */
 export class Session {
   readonly #options: SessionOptions;
-  #source: Promise<Source> | null = null;
+  #source: Promise<Target> | null = null;
   #target: Promise<Target> | null = null;
   #repositories: Promise<readonly Repository[]> | null = null;
   #spool: Promise<Repository> | null = null;
@@ -51,8 +49,8 @@ export class Session {
     this.#options = options;
   }
 
-  source(): Promise<Source> {
-    this.#source ??= openSource(this.#options.platform, this.#sourceServer(), this.#options.signal);
+  source(): Promise<Target> {
+    this.#source ??= openTarget(this.#options.platform, this.#sourceServer(), this.#options.signal);
     return this.#source;
   }
 
@@ -108,13 +106,18 @@ export class Session {
     return this.#settings.compression;
   }
 
+  /** Opens the project in which backups are mirrored; null if there is none, or it is turned off. */
+  get openMirror(): (() => Promise<Target>) | null {
+    return this.#settings.mirror && this.#settings.source !== undefined ? () => this.source() : null;
+  }
+
   /** A backup as it is configured. */
-  backupRequest(asked: {
+  async backupRequest(asked: {
     readonly collections: readonly string[] | null;
     readonly dryRun: boolean;
     readonly adoptStore: boolean;
-  }): BackupRequest {
-    const { exclude, collections, compression, consistency, concurrency } = this.#settings;
+  }): Promise<BackupRequest> {
+    const { exclude, collections, compression, consistency, concurrency, mirror } = this.#settings;
     return {
       ...asked,
       exclude: exclude ?? [],
@@ -122,6 +125,7 @@ export class Session {
       compression,
       consistency,
       concurrency: Math.min(concurrency, COLLECTIONS_AT_ONCE_MAX),
+      mirrorIn: mirror ? await this.source() : null,
       readBack: true,
     };
   }

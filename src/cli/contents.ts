@@ -1,15 +1,18 @@
+import { MIRROR_COLLECTION } from '../model/collections.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 
 /** Collection, key and bytes of every document. */
 export type Contents = ReadonlyMap<string, ReadonlyMap<string, Buffer>>;
 
-/** Everything that is in a sandbox, read past every protocol. */
+/** Everything that is backed up of a sandbox, read past every protocol. */
 export function contentsOf(sandbox: Sandbox): Contents {
   return new Map(
-    sandbox.collections.map((name) => [
-      name,
-      new Map([...sandbox.documents(name)].map(({ key, data }) => [key, Buffer.from(data)])),
-    ]),
+    sandbox.collections
+      .filter((name) => name !== MIRROR_COLLECTION)
+      .map((name) => [
+        name,
+        new Map([...sandbox.documents(name)].map(({ key, data }) => [key, Buffer.from(data)])),
+      ]),
   );
 }
 

@@ -51,6 +51,9 @@ export const onOff: Kind<boolean> = {
   format: String,
 };
 
+/** As onOff, for what is on unless it is turned off: as a flag it takes a value. */
+export const unlessOff: Kind<boolean> = { ...onOff, placeholder: 'true|false' };
+
 export function choice<const Choice extends string>(choices: readonly Choice[]): Kind<Choice> {
   return {
     placeholder: choices.join('|'),

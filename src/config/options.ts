@@ -11,6 +11,7 @@ import {
   onOff,
   rate,
   text,
+  unlessOff,
   url,
 } from './kinds.ts';
 
@@ -104,6 +105,13 @@ export const OPTIONS = {
     'window',
     'point asks for the state of one moment, at the price of a second reading',
     { commands: ['backup'] },
+  ),
+
+  mirror: defaulted(
+    unlessOff,
+    true,
+    'write an entry for each backup into the collection backup_metadata, for people who query it',
+    { commands: ['backup', 'rebuild'] },
   ),
 
   timeout: defaulted(duration, 60_000, 'longest silence of a server that is tolerated'),

@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   INDEX_DAMAGED: { exit: 4, meaning: 'an index is not what was written' },
   MARKER_DAMAGED: { exit: 4, meaning: 'the marker repository.json is not what was written' },
   RECORD_DAMAGED: { exit: 4, meaning: 'the record of a restore is not what was written' },
+  MIRROR_FAILED: { exit: 3, meaning: 'the collection backup_metadata could not be brought up to date' },
   BACKUP_STALE: { exit: 3, meaning: 'a collection has no backup young enough' },
   RESTORE_DIFFERENT: { exit: 4, meaning: 'the target does not hold what was restored' },
   BACKUP_MISSING: { exit: 5, meaning: 'no such backup' },

@@ -216,6 +216,8 @@ export interface RebuildReport extends Report {
   readonly operation: 'rebuild';
   readonly dry_run: boolean;
   readonly backups: readonly RebuiltIndex[];
+  /** Entries written to `backup_metadata`; left out where it was not looked at. */
+  readonly mirrored?: number;
 }
 
 /**

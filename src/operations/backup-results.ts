@@ -9,7 +9,7 @@ import {
 } from '../model/report.ts';
 
 /** A backup that was made, and what became of its copies; one that no store has is a failure. */
-export function made(
+export function resultOf(
   manifest: Manifest,
   stores: readonly StoredIn[],
   dryRun: boolean,

@@ -5,6 +5,7 @@ import { randomHex } from '../kernel/random.ts';
 import { runWorkers } from '../kernel/workers.ts';
 import { compactTime } from '../model/backup-id.ts';
 import { FOURTEEN_COLLECTIONS, MIRROR_COLLECTION } from '../model/collections.ts';
+import type { Manifest } from '../model/manifest.ts';
 import {
   type BackupReport,
   type CollectionBackup,
@@ -13,9 +14,11 @@ import {
 } from '../model/report.ts';
 import { openScratch, type Repository } from '../repository.ts';
 import type { ListedCollection, Source } from '../sources/source.ts';
+import type { Target } from '../sources/target.ts';
 import { backupCollection } from './backup-collection.ts';
-import { errorsOf, exitOfResult, made, notMade } from './backup-results.ts';
+import { errorsOf, exitOfResult, notMade, resultOf } from './backup-results.ts';
 import { type Destinations, oneStore, severalStores } from './destinations.ts';
+import { mirror } from './mirror.ts';
 
 export interface BackupRequest {
   /** Null: every collection of the project. */
@@ -30,6 +33,8 @@ export interface BackupRequest {
   readonly consistency: 'window' | 'point';
   /** Use a store that holds another project's backups, or other files. */
   readonly adoptStore: boolean;
+  /** Where an entry of each backup is written for people to query (operations/mirror.ts); null: nowhere. */
+  readonly mirrorIn: Target | null;
   /** Read every stored byte again before it is committed; only benchmarks turn it off. */
   readonly readBack: boolean;
 }
@@ -94,6 +99,7 @@ export async function backup(
   const delivered = await destinations.deliverOutstanding(context.signal);
 
   const results: CollectionBackup[] = [];
+  const made: Manifest[] = [];
   const queue = [...candidates];
   const backUpNext = async (): Promise<void> => {
     for (let candidate = queue.shift(); candidate !== undefined; candidate = queue.shift()) {
@@ -119,7 +125,8 @@ export async function backup(
         });
         if (manifest === null) throw absent(candidate);
         const stores = request.dryRun ? [] : await destinations.deliver(manifest, context.signal);
-        result = made(manifest, stores, request.dryRun, clock.monotonic() - started);
+        result = resultOf(manifest, stores, request.dryRun, clock.monotonic() - started);
+        if (result.error === undefined) made.push(manifest);
         const before = held.documentCounts.get(name) ?? 0;
         if (manifest.document_count === 0 && before > 0) {
           const message = `collection ${name} is empty; the newest backup of it held ${before} documents`;
@@ -150,6 +157,10 @@ export async function backup(
   };
   await runWorkers(Math.max(1, Math.min(request.concurrency, COLLECTIONS_AT_ONCE_MAX)), backUpNext);
 
+  if (request.mirrorIn !== null && !request.dryRun) {
+    await mirrorBackups(repository, request.mirrorIn, made, { ...context, onEvent });
+  }
+
   results.sort((a, b) => order(candidates, a) - order(candidates, b));
   const errors = [...delivered, ...results].flatMap((result) => errorsOf(result));
   if (results.every(({ outcome }) => outcome === 'skipped')) errors.push(reportError(nothingThere(source)));
@@ -166,6 +177,27 @@ export async function backup(
     warnings,
     errors,
   };
+}
+
+/** A mirror that fails is no failure of the backups. */
+async function mirrorBackups(
+  repository: Repository,
+  target: Target,
+  backups: readonly Manifest[],
+  context: OperationContext,
+): Promise<void> {
+  try {
+    await mirror(repository, async () => target, backups, context);
+  } catch (thrown) {
+    if (!(thrown instanceof BackupError && thrown.code === 'MIRROR_FAILED')) throw thrown;
+    const { code, message, object, cure } = thrown;
+    context.onEvent?.({
+      type: 'warning',
+      code,
+      message: cure === undefined ? message : `${message}. ${cure}`,
+      ...(object !== undefined && { object }),
+    });
+  }
 }
 
 function openDestinations(

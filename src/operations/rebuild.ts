@@ -6,22 +6,27 @@ import type { Scratch } from '../kernel/sorted-runs.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { exitOf, type RebuildReport, type RebuiltIndex, reportError } from '../model/report.ts';
 import { openScratch, type Repository } from '../repository.ts';
+import type { Target } from '../sources/target.ts';
 import { onePiece } from '../stores/store.ts';
+import { mirror } from './mirror.ts';
 import { archiveDamaged, proveArchive } from './verified-reading.ts';
 import { noBackups } from './verify.ts';
 
 export interface RebuildRequest {
   /** Read and prove everything, write nothing. */
   readonly dryRun: boolean;
+  /** Opens the project in which people query the mirror; null or left out: there is none to bring up to date. */
+  readonly openMirror?: (() => Promise<Target>) | null;
 }
 
 /**
- * Makes indexes that are missing or damaged again, from archives that were proved against their manifests. Touches
- * nothing else; a backup that cannot be helped stays as it is, is reported, and stops none of the others.
+ * Makes indexes that are missing or damaged again, from archives that were proved against their manifests, and brings
+ * the mirror up to date. Touches nothing else; a backup that cannot be helped stays as it is, is reported, and stops none
+ * of the others.
  */
 export async function rebuild(
   repository: Repository,
-  { dryRun }: RebuildRequest,
+  { dryRun, openMirror = null }: RebuildRequest,
   context: OperationContext = {},
 ): Promise<RebuildReport> {
   const { clock } = repository.platform;
@@ -62,11 +67,21 @@ export async function rebuild(
 
   const errors = results.flatMap(({ error }) => (error === undefined ? [] : [error]));
   if (results.length === 0) errors.push(noBackups(repository, catalog.unfinished.length));
+  let mirrored: number | null = null;
+  if (openMirror !== null && !dryRun) {
+    try {
+      mirrored = await mirror(repository, openMirror, catalog.backups, context);
+    } catch (thrown) {
+      if (!(thrown instanceof BackupError && thrown.code === 'MIRROR_FAILED')) throw thrown;
+      errors.push(reportError(thrown));
+    }
+  }
   const rebuilt = results.filter(({ outcome }) => outcome === 'rebuilt');
   return {
     operation: 'rebuild',
     dry_run: dryRun,
     exit_code: combinedExit([...rebuilt.map(() => 0), ...errors.map(exitOf)]),
+    ...(mirrored !== null && { mirrored }),
     duration_ms: Math.round(clock.monotonic() - begun),
     backups: results,
     warnings: [],

@@ -10,6 +10,11 @@ interface Restored {
   readonly replaced: number;
 }
 
+/** Of the documents; what the tool itself writes beside them is its own affair. */
+function digestOf(sandbox: ServedProject['sandbox']): string {
+  return ['users', 'events'].map((name) => sandbox.digest(name)).join();
+}
+
 /** One way of using the tool. Ids and counts are what it reported. */
 interface Face {
   backUp(collections: readonly string[] | null, dryRun?: boolean): Promise<readonly string[]>;
@@ -164,7 +169,7 @@ describe.each([
 
   it('backs up, lists, validates, rehearses, restores, verifies and exports', async () => {
     const { sandbox, storePath } = project;
-    const before = sandbox.digest();
+    const before = digestOf(sandbox);
 
     expect(await face.backUp(['users'], true)).toEqual(['']);
     expect(filesBelow(storePath).size).toBe(0);
@@ -178,7 +183,7 @@ describe.each([
     for (let index = 0; index < 100; index++) sandbox.delete('users', `u${index}`);
     for (let index = 100; index < 130; index++) sandbox.update('users', `u${index}`, '{"id":"gone"}');
     sandbox.wipe('events');
-    const damaged = sandbox.digest();
+    const damaged = digestOf(sandbox);
     const writes = sandbox.writes;
     const stored = filesBelow(storePath);
 
@@ -188,7 +193,7 @@ describe.each([
       replaced: 30,
       same: 120,
     });
-    expect(sandbox.digest()).toBe(damaged);
+    expect(digestOf(sandbox)).toBe(damaged);
     expect(sandbox.writes).toBe(writes);
     expect(filesBelow(storePath)).toEqual(stored);
 
@@ -199,7 +204,7 @@ describe.each([
       different: 0,
     });
     expect(await face.restore('events', all[1]!)).toMatchObject({ created: 40 });
-    expect(sandbox.digest()).toBe(before);
+    expect(digestOf(sandbox)).toBe(before);
     expect([...(await face.verify())].toSorted()).toEqual([users!, ...all].toSorted());
     expect(await face.exportDocuments(users!)).toBe(250);
   });
@@ -209,7 +214,7 @@ describe('restoring several collections', () => {
   it('takes the newest good backup of each', async () => {
     await using project = await serveProject({ dialects: ['A'] });
     const { sandbox, env, home } = project;
-    const before = sandbox.digest();
+    const before = digestOf(sandbox);
     const command = (...argv: string[]) => runCommandLine(argv, { env, cwd: home });
     await command('backup', '--quiet');
     sandbox.wipe();
@@ -223,7 +228,7 @@ describe('restoring several collections', () => {
       counts: { created: 290 },
       backups: [{ collection: 'events' }, { collection: 'users' }],
     });
-    expect(sandbox.digest()).toBe(before);
+    expect(digestOf(sandbox)).toBe(before);
   });
 });
 

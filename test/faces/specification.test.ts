@@ -18,6 +18,9 @@ beforeEach(async () => {
 
 afterEach(() => project[Symbol.asyncDispose]());
 
+/** What full_system_restore.sh brings back here. */
+const RESTORED = ['users', 'events', 'training_sessions', 'audit_logs'];
+
 function shell(script: string) {
   return runShell(script, { env: project.env, cwd: project.home });
 }
@@ -27,7 +30,8 @@ describe("the specification's scripts", () => {
     const { sandbox } = project;
     sandbox.insert('training_sessions', '{"id":"t1"}');
     sandbox.insert('audit_logs', '{"id":"a1"}');
-    const before = sandbox.digest();
+    const digest = () => RESTORED.map((name) => sandbox.digest(name));
+    const before = digest();
     await shell('zerodb-backup --backup');
     sandbox.wipe();
     const { code, stdout, stderr } = await shell(`
@@ -53,7 +57,7 @@ echo "Full system recovery completed successfully"
     expect(code, stderr).toBe(0);
     expect(stdout).toContain('Full system recovery completed successfully');
     expect(stdout).toMatch(/Restoring training_sessions from training_sessions_full_\d{8}_\d{6}\.\.\./);
-    expect(sandbox.digest()).toBe(before);
+    expect(digest()).toEqual(before);
   });
 
   it('full_system_restore.sh stops at a collection that has no backup', async () => {
@@ -107,7 +111,8 @@ echo "PASS: Quarterly restore test completed successfully"
 `);
     expect(code, stderr).toBe(0);
     expect(stdout).toContain('PASS: Quarterly restore test completed successfully');
-    expect(sandbox.writes).toBe(writes);
+    // the entry of the backup in backup_metadata
+    expect(sandbox.writes).toBe(writes + 1);
   });
 
   it('monthly verification finds the backups of a day', async () => {

@@ -31,6 +31,7 @@ export const REQUEST: BackupRequest = {
   concurrency: 2,
   consistency: 'window',
   adoptStore: false,
+  mirrorIn: null,
   readBack: true,
 };
 

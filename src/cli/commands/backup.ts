@@ -31,13 +31,13 @@ export function defineBackup(program: Command, run: Run): void {
 
 async function backup({ session, output, context }: Invocation, flags: BackupFlags) {
   const { backup: backUp } = await import('../../operations/backup.ts');
-  const request = session.backupRequest({
+  const home = await session.backupHome();
+  const stores = (await session.repositories()).map(({ store }) => store.label);
+  const request = await session.backupRequest({
     collections: flags.collections ?? null,
     dryRun: flags.dryRun === true,
     adoptStore: flags.adoptStore === true,
   });
-  const home = await session.backupHome();
-  const stores = (await session.repositories()).map(({ store }) => store.label);
   const source = await session.source();
   output.say(backupHeader(request));
   const report = await backUp(home, source, request, context);

@@ -46,7 +46,7 @@ async function rebuild(invocation: Invocation, flags: RebuildFlags) {
   }
   const { onEveryStore } = await import('../../operations/every-store.ts');
   const { rebuild: rebuildIndexes } = await import('../../operations/rebuild.ts');
-  const request = { dryRun: flags.dryRun === true };
+  const request = { dryRun: flags.dryRun === true, openMirror: session.openMirror };
   const report = await onEveryStore(
     await session.repositories(),
     (store) => rebuildIndexes(store, request, context),

@@ -14,6 +14,7 @@ export function rebuildReportLines(report: RebuildReport, output: Output): strin
     `Indexes That Were Good: ${count('good')}`,
     `${report.dry_run ? 'Would Be Made Again' : 'Made Again'}: ${count('rebuilt')}`,
     `Failed: ${count('failed')}`,
+    ...(report.mirrored === undefined ? [] : [`Entries Written To backup_metadata: ${report.mirrored}`]),
     `Duration: ${formatSeconds(report.duration_ms)}`,
     ...(report.dry_run ? ['', 'Dry run: everything was read, nothing was written.'] : []),
   ];

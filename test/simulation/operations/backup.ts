@@ -64,6 +64,7 @@ export async function runBackup(
     concurrency,
     consistency: 'window',
     adoptStore: false,
+    mirrorIn: null,
     readBack: true,
     ...choice,
   };

@@ -1,0 +1,143 @@
+import { BackupError } from '../kernel/errors.ts';
+import type { OperationContext } from '../kernel/events.ts';
+import { MIRROR_COLLECTION } from '../model/collections.ts';
+import type { Manifest } from '../model/manifest.ts';
+import { payload, scanKeyText } from '../model/shape.ts';
+import { openScratch, type Repository } from '../repository.ts';
+import type { Target, TargetCollection, WriteOutcome } from '../sources/target.ts';
+import { readTarget } from './restore/reading.ts';
+
+/** Of a backup, for people who query the database: the document of the specification. */
+const MIRRORED = [
+  'backup_id',
+  'collection',
+  'backup_type',
+  'file_name',
+  'object_path',
+  'file_size',
+  'document_count',
+  'status',
+  'version',
+  'created_at',
+  'completed_at',
+] as const satisfies readonly (keyof Manifest)[];
+
+type MirrorEntry = Pick<Manifest, (typeof MIRRORED)[number]>;
+
+/** An entry that is longer is none of ours. */
+const ENTRY_BYTES_MAX = 64 * 1024;
+
+/**
+ * Writes an entry for each of these backups into the collection `backup_metadata` of the project, where it has none or
+ * another one. The collection is convenience, never the truth: nothing of it is believed, and entries of other backups are
+ * left alone. Returns how many were written. Throws MIRROR_FAILED.
+ */
+export async function mirror(
+  repository: Repository,
+  open: () => Promise<Target>,
+  manifests: readonly Manifest[],
+  context: OperationContext = {},
+): Promise<number> {
+  if (manifests.length === 0) return 0;
+  try {
+    return await bringUpToDate(repository, await open(), manifests, context);
+  } catch (thrown) {
+    context.signal?.throwIfAborted();
+    if (!(thrown instanceof BackupError)) throw thrown;
+    throw failed(thrown.message, thrown);
+  }
+}
+
+async function bringUpToDate(
+  repository: Repository,
+  target: Target,
+  manifests: readonly Manifest[],
+  { signal }: OperationContext,
+): Promise<number> {
+  const collection = target.openTarget(MIRROR_COLLECTION);
+  const known = new Map<string, KnownEntry>();
+  const reading = {
+    platform: repository.platform,
+    target,
+    collection,
+    scratch: await openScratch(repository),
+    phase: 'read-target' as const,
+    object: MIRROR_COLLECTION,
+    onEvent: () => {},
+    signal,
+  };
+  const state = await readTarget({
+    ...reading,
+    onDocument: async (batch, index, shape) => {
+      const entry = parseEntry(payload(batch, index, shape));
+      if (entry === null) return;
+      const key = scanKeyText(batch, index, shape);
+      known.set(entry.backup_id, { key: key === null ? null : Buffer.from(key), fields: entry });
+    },
+  });
+  await state.close();
+  if (!state.exists && !collection.traits.createsOnInsert) {
+    await target.createCollection({ name: MIRROR_COLLECTION, definition: null }, signal);
+  }
+  let written = 0;
+  for (const manifest of manifests) {
+    if (await writeEntry(collection, manifest, known.get(manifest.backup_id) ?? null, signal)) written++;
+  }
+  return written;
+}
+
+interface KnownEntry {
+  /** JSON text; null where the document cannot be named. */
+  readonly key: Uint8Array | null;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+async function writeEntry(
+  collection: TargetCollection,
+  manifest: Manifest,
+  known: KnownEntry | null,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const entry = Object.fromEntries(MIRRORED.map((name) => [name, manifest[name]])) as MirrorEntry;
+  if (known !== null && MIRRORED.every((name) => known.fields[name] === entry[name])) return false;
+  const bytes = Buffer.from(JSON.stringify(entry));
+  const ownKey = Buffer.from(JSON.stringify(manifest.backup_id));
+  let outcome: WriteOutcome;
+  if (known !== null) {
+    if (known.key === null || !collection.addressable(known.key)) {
+      throw failed(`the entry of ${manifest.backup_id} cannot be replaced: the server cannot name it`);
+    }
+    outcome = await collection.replace(known.key, bytes, signal);
+  } else {
+    outcome = await collection.insert(ownKey, bytes, signal);
+    // somebody else's document that was not seen as an entry stands there
+    if (outcome.kind === 'exists') outcome = await collection.replace(ownKey, bytes, signal);
+  }
+  if (outcome.kind === 'done') return true;
+  throw failed(`the entry of ${manifest.backup_id} was not written: ${outcome.kind}`);
+}
+
+/** Null for anything that is not an entry: the collection may hold what it likes. */
+function parseEntry(bytes: Uint8Array): (Readonly<Record<string, unknown>> & { backup_id: string }) | null {
+  if (bytes.length > ENTRY_BYTES_MAX) return null;
+  try {
+    const fields: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
+    const isEntry =
+      typeof fields === 'object' &&
+      fields !== null &&
+      'backup_id' in fields &&
+      typeof fields.backup_id === 'string';
+    return isEntry ? (fields as Readonly<Record<string, unknown>> & { backup_id: string }) : null;
+  } catch {
+    return null;
+  }
+}
+
+function failed(why: string, cause?: unknown): BackupError {
+  return new BackupError('MIRROR_FAILED', `${MIRROR_COLLECTION} could not be brought up to date: ${why}`, {
+    object: MIRROR_COLLECTION,
+    kept: 'The backups are whole without it.',
+    cure: 'Run `zerodb-backup rebuild` once the server takes writes, or turn the mirror off with --mirror false.',
+    cause,
+  });
+}
