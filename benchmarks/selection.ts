@@ -49,6 +49,7 @@ async function bytesFor(bed: TestBed, directory: string, backupId: string, id: s
     list: (prefix, signal) => store.list(prefix, signal),
     put: (key, pieces, signal) => store.put(key, pieces, signal),
     remove: (key, signal) => store.remove(key, signal),
+    freeBytes: (signal) => store.freeBytes(signal),
     close: () => store.close(),
   };
   const repository = openRepository(platform, counting, join(bed.directory, directory, 'state'));

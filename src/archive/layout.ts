@@ -22,6 +22,11 @@ export function indexKey(backupId: string): string {
   return `${INDEX_PREFIX}${backupId}`;
 }
 
+/** A small object by which `doctor` tries a store out; gone when it is done. */
+export function doctorKey(name: string): string {
+  return `doctor/${name}`;
+}
+
 /** The backup id that a key under `manifests/` stands for; null if it is no manifest's key. */
 export function backupIdOfManifestKey(key: string): string | null {
   return key.startsWith(MANIFEST_PREFIX) && key.endsWith('.json')

@@ -7,7 +7,6 @@ const LATER_COMMANDS = [
   'acknowledge',
   'cleanup',
   'copy',
-  'doctor',
   'drill',
   'keygen',
   'pin',

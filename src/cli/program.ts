@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { defineBackup } from './commands/backup.ts';
 import { defineConfig } from './commands/config.ts';
 import { defineDemo } from './commands/demo.ts';
+import { defineDoctor } from './commands/doctor.ts';
 import { defineExport } from './commands/export.ts';
 import { defineList } from './commands/list.ts';
 import { defineRebuild } from './commands/rebuild.ts';
@@ -36,6 +37,7 @@ export function createProgram(version: string, run: Run): Command {
   defineResume(program, run);
   defineExport(program, run);
   defineRebuild(program, run);
+  defineDoctor(program, run);
   defineSandbox(program, run);
   defineDemo(program, run);
   defineConfig(program, run);

@@ -5,6 +5,8 @@ export interface Host {
   readonly hostname: string;
   readonly homeDirectory: string;
   readonly workingDirectory: string;
+  /** What runs the tool, for whoever helps: Node and operating system with their versions. */
+  readonly system: string;
   /** Version of this tool. */
   readonly toolVersion: string;
 }

@@ -246,3 +246,20 @@ export interface AdoptReport extends Report {
   readonly run_id: string;
   readonly backups: readonly AdoptedArchive[];
 }
+
+/** One thing that a backup depends on. */
+export interface DoctorCheck {
+  readonly name: string;
+  readonly outcome: 'good' | 'warning' | 'bad';
+  /** One line: what was found. */
+  readonly message: string;
+  /** Of a warning: what can be done. */
+  readonly cure?: string;
+  /** Of what is bad; with its own cure. */
+  readonly error?: ReportedError;
+}
+
+export interface DoctorReport extends Report {
+  readonly operation: 'doctor';
+  readonly checks: readonly DoctorCheck[];
+}

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { homedir, hostname } from 'node:os';
+import { homedir, hostname, release } from 'node:os';
 import process from 'node:process';
 import type { Host } from '../kernel/host.ts';
 
@@ -10,6 +10,7 @@ export function createProcessHost(): Host {
     hostname: hostname(),
     homeDirectory: homedir(),
     workingDirectory: process.cwd(),
+    system: `Node ${process.versions.node}, ${process.platform} ${release()} ${process.arch}`,
     toolVersion: packageVersion(),
   };
 }

@@ -1,5 +1,5 @@
 import { BackupError } from '../kernel/errors.ts';
-import type { FileFacts, FileKind, Files, FileWriter } from '../kernel/files.ts';
+import { diskCodeOf, type FileFacts, type FileKind, type Files, type FileWriter } from '../kernel/files.ts';
 import type { Platform } from '../kernel/platform.ts';
 import { randomHex } from '../kernel/random.ts';
 import { noSuchObject, storeError } from './directory-errors.ts';
@@ -197,6 +197,17 @@ export function openDirectoryStore(
         await files.syncDirectory(parentOf(path));
       } catch (thrown) {
         throw fail(thrown, 'cannot remove', key);
+      }
+    },
+
+    async freeBytes() {
+      for (let directory = root; ; directory = parentOf(directory)) {
+        try {
+          return await files.freeBytes(directory);
+        } catch (thrown) {
+          // a store that is not there yet will lie on the file system of the nearest directory that is
+          if (diskCodeOf(thrown) !== 'ENOENT' || directory === '/') throw fail(thrown, 'cannot measure', '');
+        }
       }
     },
 

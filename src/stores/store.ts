@@ -29,6 +29,8 @@ export interface Store {
   list(prefix: string, signal?: AbortSignal): AsyncIterable<StoredObject>;
   /** Throws STORE_MISSING if there is no such object. */
   remove(key: string, signal?: AbortSignal): Promise<void>;
+  /** Bytes that can still be stored; null where nobody can tell. */
+  freeBytes(signal?: AbortSignal): Promise<number | null>;
   close(): Promise<void>;
 }
 

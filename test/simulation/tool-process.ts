@@ -89,6 +89,7 @@ export class ToolProcess implements Actor {
         hostname: options.name,
         homeDirectory: '/home',
         workingDirectory: '/home',
+        system: 'simulated',
         toolVersion: '0.0.0',
       },
       log: { write: (_, message) => void this.logged.push(message) },

@@ -48,6 +48,10 @@ export function memoryStore(objects: Map<string, Buffer> = new Map()): Store {
       if (!objects.delete(key)) throw missing(key);
     },
 
+    async freeBytes() {
+      return null;
+    },
+
     async close() {},
   };
 }

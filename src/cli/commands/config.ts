@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
-import { keyOf, OPTION_NAMES, type OptionName, optionFacts, variableOf } from '../../config/options.ts';
-import { defaultStateDirectory } from '../../config/places.ts';
 import { printable } from '../../kernel/printable.ts';
+import { effectiveOptions } from '../effective-options.ts';
 import type { Invocation, Run } from '../invocation.ts';
 import { table } from '../output/layout.ts';
 import { summaryOf } from '../output/summary.ts';
@@ -14,20 +13,9 @@ export function defineConfig(program: Command, run: Run): void {
     .action((_options, self: Command) => run('config', self.optsWithGlobals(), config));
 }
 
-const MASK = '********';
-
 async function config({ configuration, output, platform }: Invocation) {
-  const { settings, origins, warnings } = configuration;
-  const options = OPTION_NAMES.map((name) => {
-    const origin = origins.get(name);
-    return {
-      name: keyOf(name),
-      value: shownValue(name, settings[name]),
-      from: origin === undefined ? 'default' : `${origin.kind} ${origin.name}`,
-      variable: variableOf(name),
-      otherwise: name === 'stateDir' ? defaultStateDirectory(platform.host) : optionFacts(name).otherwise,
-    };
-  });
+  const { warnings } = configuration;
+  const options = effectiveOptions(configuration, platform.host);
   const columns = [
     { title: 'Option', width: 20 },
     { title: 'Value', width: 30 },
@@ -48,10 +36,4 @@ async function config({ configuration, output, platform }: Invocation) {
     warnings: warnings.map((message) => ({ code: 'CONFIG_EXPOSED', message })),
     errors: [],
   });
-}
-
-function shownValue(name: OptionName, value: unknown): string | null {
-  if (value === undefined) return null;
-  const { kind, secret } = optionFacts(name);
-  return secret === true ? MASK : kind.format(value);
 }

@@ -77,11 +77,15 @@ export class Output {
 
   /** One JSON line, with --json only. */
   record(value: object): void {
-    if (!this.json) return;
-    // member by member: over the whole line a pattern could eat the quote that ends a value
-    const redacted = (_key: string, member: unknown): unknown =>
+    if (this.json) this.#toStdout(`${this.redacted(value)}\n`);
+  }
+
+  /** JSON without secrets. */
+  redacted(value: object, indent = 0): string {
+    // member by member: over the whole text a pattern could eat the quote that ends a value
+    const hide = (_key: string, member: unknown): unknown =>
       typeof member === 'string' ? this.#redaction.redact(member) : member;
-    this.#toStdout(`${JSON.stringify(value, redacted)}\n`);
+    return JSON.stringify(value, hide, indent);
   }
 
   /** Something that a person should know, on standard error. Not with --quiet. */
