@@ -1,5 +1,11 @@
 import { BackupError } from '../kernel/errors.ts';
-import { HttpFailure, type HttpRequest, type HttpResponse } from '../kernel/http.ts';
+import {
+  type BodyStream,
+  type Http,
+  HttpFailure,
+  type HttpRequest,
+  type HttpResponse,
+} from '../kernel/http.ts';
 import type { Platform } from '../kernel/platform.ts';
 import { Redaction } from '../kernel/redaction.ts';
 import type { Patience } from '../kernel/retry.ts';
@@ -39,18 +45,23 @@ export const PATIENCE: Patience = {
 /** Most bytes of answers that hold no documents. */
 const ANSWER_BYTES_MAX = 16 << 20;
 
+/** After a large upload a server may be silent for longer: it has to pass it on. */
+const UPLOAD_BYTES_PER_MS = 4096;
+
 export interface ClientRequest {
   readonly method: HttpRequest['method'];
   /** Names, not yet encoded, of the path below the base URL. */
   readonly path: readonly string[];
   readonly query?: Readonly<Record<string, string | number>>;
-  /** JSON text, in parts. */
-  readonly body?: readonly Uint8Array[];
+  /** JSON text, in parts; something else where `headers` name its type. */
+  readonly body?: readonly Uint8Array[] | BodyStream;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly repeatable: boolean;
   /** True: only one more attempt after a failure. */
   readonly brief?: boolean;
   readonly wantBody?: boolean;
   readonly bodyBytesMax?: number;
+  readonly receive?: HttpRequest['receive'];
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -71,6 +82,9 @@ export class ZerodbClient {
   readonly #contact: Contact;
   readonly #http: AuthenticatedHttp;
   readonly #briefHttp: AuthenticatedHttp;
+  readonly #withoutCredentials: Http;
+  /** To other hosts, where the server keeps something; without credentials. */
+  readonly #elsewhere: Http;
 
   constructor(platform: Platform, options: ClientOptions) {
     this.platform = platform;
@@ -117,6 +131,17 @@ export class ZerodbClient {
             timeoutMs: this.#timeoutMs,
           }),
     );
+    this.#withoutCredentials = patient;
+    this.#elsewhere = new PatientHttp(
+      platform.http,
+      {
+        pace: new Pace(platform.clock, { concurrency: options.concurrency ?? 16, perMinute: null }),
+        contact: new Contact(platform.clock, platform.log),
+        urlName: 'the host on which the server keeps objects',
+      },
+      patience,
+      world,
+    );
     this.#http = new AuthenticatedHttp(patient, authentication);
     this.#briefHttp = new AuthenticatedHttp(brief, authentication);
   }
@@ -127,18 +152,65 @@ export class ZerodbClient {
    */
   async send(request: ClientRequest, task: Task): Promise<HttpResponse> {
     const url = resourceUrl(this.baseUrl, request.path, request.query);
-    const json = request.body === undefined ? {} : { 'content-type': 'application/json' };
+    return await this.#send(request.brief === true ? this.#briefHttp : this.#http, url, request, task);
+  }
+
+  /**
+   * As `send`, to an address that the server has named for something of its own. Credentials go along only where that
+   * is the server itself, and only if it asks for them: a signed address takes none.
+   */
+  async follow(
+    address: string,
+    request: Omit<ClientRequest, 'path' | 'query'>,
+    task: Task,
+  ): Promise<HttpResponse> {
+    const url = this.#address(address, task);
+    // what it is signed with is as good as a key
+    for (const value of url.searchParams.values()) if (value.length >= 16) this.redaction.register(value);
+    if (url.origin !== new URL(this.baseUrl).origin) {
+      return await this.#send(this.#elsewhere, url.href, request, task);
+    }
+    const response = await this.#send(this.#withoutCredentials, url.href, request, task);
+    if (response.status !== 401 && response.status !== 403) return response;
+    return await this.#send(this.#http, url.href, request, task);
+  }
+
+  #address(address: string, { task, object }: Task): URL {
+    const url = URL.canParse(address, `${this.baseUrl}/`) ? new URL(address, `${this.baseUrl}/`) : null;
+    const isSafe =
+      url?.protocol === 'https:' || (url?.protocol === 'http:' && this.baseUrl.startsWith('http:'));
+    if (url !== null && isSafe && url.username === '' && url.password === '') return url;
+    throw new BackupError(
+      'SOURCE_REFUSED',
+      `cannot ${task}: the server names an address that is not safe to use`,
+      {
+        ...(object !== undefined && { object }),
+        cure: 'Ask whoever runs the server: documents must not leave an encrypted connection.',
+      },
+    );
+  }
+
+  async #send(
+    http: Http,
+    url: string,
+    request: Omit<ClientRequest, 'path' | 'query'>,
+    task: Task,
+  ): Promise<HttpResponse> {
+    const { body, receive, signal } = request;
+    const json = body === undefined ? {} : { 'content-type': 'application/json' };
+    const uploadMs = body !== undefined && 'pieces' in body ? body.length / UPLOAD_BYTES_PER_MS : 0;
     try {
-      return await (request.brief === true ? this.#briefHttp : this.#http).request({
+      return await http.request({
         method: request.method,
         url,
-        headers: { ...this.#headers, ...json },
-        ...(request.body && { body: request.body }),
-        timeoutMs: this.#timeoutMs,
+        headers: { ...this.#headers, ...json, ...request.headers },
+        ...(body && { body }),
+        timeoutMs: this.#timeoutMs + Math.ceil(uploadMs),
         bodyBytesMax: request.bodyBytesMax ?? ANSWER_BYTES_MAX,
         repeatable: request.repeatable,
         wantBody: request.wantBody ?? true,
-        ...(request.signal && { signal: request.signal }),
+        ...(receive && { receive }),
+        ...(signal && { signal }),
       });
     } catch (error) {
       throw this.#named(error, task);
