@@ -6,6 +6,9 @@ import { printable, truncated } from './kernel/printable.ts';
 import type { Redaction } from './kernel/redaction.ts';
 import type { Target } from './sources/target.ts';
 import type { Store } from './stores/store.ts';
+import type { ClientOptions } from './zerodb/client.ts';
+import type { ZerodbConnection } from './zerodb/connection.ts';
+import type { ProbeOptions } from './zerodb/probe.ts';
 
 /** From an address to what it stands for. The only file that names concrete drivers; they are loaded when needed. */
 
@@ -85,9 +88,29 @@ export async function openTarget(
   server: ServerSettings,
   signal?: AbortSignal,
 ): Promise<Target> {
+  const { openZerodbSource } = await import('./sources/zerodb.ts');
+  const { options, connection } = await connect(platform, server);
+  return await openZerodbSource(platform, options, signal, connection);
+}
+
+/** Whoever has the same settings in hand shares one connection: its pace, and what was found out. */
+const CONNECTIONS = new WeakMap<ServerSettings, Promise<Connected>>();
+
+interface Connected {
+  readonly options: ClientOptions & ProbeOptions;
+  readonly connection: ZerodbConnection;
+}
+
+function connect(platform: Platform, server: ServerSettings): Promise<Connected> {
+  const known = CONNECTIONS.get(server) ?? makeConnection(platform, server);
+  CONNECTIONS.set(server, known);
+  return known;
+}
+
+async function makeConnection(platform: Platform, server: ServerSettings): Promise<Connected> {
   const { baseUrl, project, dialect } = parseServerAddress(server);
   const { apiKey, login, timeoutMs, concurrency, rateLimit, redaction, collections } = server;
-  const { openZerodbSource } = await import('./sources/zerodb.ts');
+  const { ZerodbConnection: Connection } = await import('./zerodb/connection.ts');
   const { openProbeMemory } = await import('./zerodb/probe-memory.ts');
   const options = {
     baseUrl,
@@ -103,24 +126,32 @@ export async function openTarget(
     ...(login !== undefined && { login }),
     ...(rateLimit !== undefined && { rateLimit }),
   };
-  return await openZerodbSource(platform, options, signal);
+  return { options, connection: new Connection(platform, options) };
 }
 
-/** Opens a store without contacting or creating anything. */
-export async function openStore(platform: Platform, address: string): Promise<Store> {
+/**
+ * Opens a store without contacting or creating anything.
+ * @param source the server whose Object Storage is `zerodb:`; throws where none is configured. Left out: there is no such store
+ */
+export async function openStore(
+  platform: Platform,
+  address: string,
+  source?: () => ServerSettings,
+): Promise<Store> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(address)?.[1]?.toLowerCase();
-  if (scheme === 's3' || scheme === 'zerodb') {
+  if (scheme === 's3') {
     throw invalid(
-      `stores of the kind ${scheme}: come in a later version`,
+      'stores of the kind s3: come in a later version',
       'store',
       'Keep backups in a directory for now: --store /var/backups/zerodb or ZERODB_BACKUP_STORE.',
     );
   }
+  if (scheme === 'zerodb' && source !== undefined) return await openObjectStore(platform, address, source);
   if (scheme !== undefined && scheme !== 'file') {
     throw invalid(
       `no store is known by the scheme ${scheme}:`,
       'store',
-      'Give a directory: /var/backups/zerodb or file:///var/backups/zerodb.',
+      'Give a directory, /var/backups/zerodb or file:///var/backups/zerodb, or zerodb: for the Object Storage of the project.',
     );
   }
   const { openDirectoryStore } = await import('./stores/directory.ts');
@@ -128,6 +159,23 @@ export async function openStore(platform: Platform, address: string): Promise<St
     platform,
     scheme === 'file' ? pathOfFileUrl(address) : absolutePath(platform.host, address),
   );
+}
+
+async function openObjectStore(
+  platform: Platform,
+  address: string,
+  source: () => ServerSettings,
+): Promise<Store> {
+  if (!/^zerodb:(\/\/)?$/i.test(address)) {
+    throw invalid(
+      'the address of the Object Storage is zerodb: and no more',
+      'store',
+      'Write zerodb: for the project that is backed up; another server or project is named with --source.',
+    );
+  }
+  const server = source();
+  const { openZerodbStore } = await import('./stores/zerodb.ts');
+  return openZerodbStore((await connect(platform, server)).connection, server.stateDirectory);
 }
 
 function pathOfFileUrl(address: string): string {

@@ -1,4 +1,4 @@
-import { MARKER_KEY } from './archive/layout.ts';
+import { MANIFEST_PREFIX, MARKER_KEY } from './archive/layout.ts';
 import { BackupError } from './kernel/errors.ts';
 import type { Platform } from './kernel/platform.ts';
 import { randomHex } from './kernel/random.ts';
@@ -42,7 +42,7 @@ export async function readMarker(repository: Repository, signal?: AbortSignal): 
 
 /**
  * Makes sure that this store takes backups of this source: its marker must name the same host and project
- * (STORE_FOREIGN otherwise), a store without a marker must be empty. `adopt` accepts both. Writes nothing; the function
+ * (STORE_FOREIGN otherwise), a store without a marker must be empty (or, where others keep objects too, hold no backups). `adopt` accepts both. Writes nothing; the function
  * that it resolves with writes the marker where there is none, and is called before the first backup is stored.
  */
 export async function claimStore(
@@ -107,8 +107,9 @@ async function writeMarker(
 }
 
 async function holdsAnything(store: Store, signal?: AbortSignal): Promise<boolean> {
+  const prefix = store.traits.holdsOthers ? MANIFEST_PREFIX : '';
   try {
-    for await (const _ of store.list('', signal)) return true;
+    for await (const _ of store.list(prefix, signal)) return true;
   } catch (thrown) {
     if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
   }

@@ -1,11 +1,6 @@
 import type { Configuration, Origin } from './config/configuration.ts';
 import { type OptionName, variableOf } from './config/options.ts';
-import {
-  absolutePath,
-  defaultStateDirectory,
-  defaultStoreDirectory,
-  spoolDirectory,
-} from './config/places.ts';
+import { absolutePath, defaultStateDirectory, spoolDirectory } from './config/places.ts';
 import {
   openStore,
   openTarget,
@@ -41,6 +36,7 @@ export interface SessionOptions {
 export class Session {
   readonly #options: SessionOptions;
   #source: Promise<Target> | null = null;
+  #sourceSettings: ServerSettings | null = null;
   #target: Promise<Target> | null = null;
   #repositories: Promise<readonly Repository[]> | null = null;
   #spool: Promise<Repository> | null = null;
@@ -172,7 +168,11 @@ export class Session {
 
   async #openRepository(address: string): Promise<Repository> {
     const { platform } = this.#options;
-    return openRepository(platform, await openStore(platform, address), this.#stateDirectory);
+    return openRepository(
+      platform,
+      await openStore(platform, address, () => this.#sourceServer()),
+      this.#stateDirectory,
+    );
   }
 
   get #stateDirectory(): string {
@@ -188,15 +188,20 @@ export class Session {
         cure: 'Set ZERODB_API_BASE_URL and ZERODB_API_KEY, and say where backups are kept with --store or ZERODB_BACKUP_STORE; to try it without a server, run `zerodb-backup demo`.',
       });
     }
-    const { host, project } = parseServerAddress(this.#sourceServer());
-    const path = defaultStoreDirectory(this.#options.platform.host, host, project);
+    const { host } = parseServerAddress(this.#sourceServer());
     this.#options.onNote(
-      `backups are kept in ${path} (choose another place with --store or ZERODB_BACKUP_STORE)`,
+      `backups are kept in the Object Storage of the project on ${host} (choose another place with --store or ZERODB_BACKUP_STORE)`,
     );
-    return path;
+    return 'zerodb:';
   }
 
+  /** The same object each time: whoever has it shares a connection. */
   #sourceServer(): ServerSettings {
+    this.#sourceSettings ??= this.#readSourceServer();
+    return this.#sourceSettings;
+  }
+
+  #readSourceServer(): ServerSettings {
     const { source, projectId, dialect } = this.#settings;
     if (source === undefined) {
       throw new BackupError('CONFIG_INVALID', 'no ZeroDB server is configured', {

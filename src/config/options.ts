@@ -85,9 +85,13 @@ export const OPTIONS = {
     secret: true,
   }),
 
-  store: option(list('url'), 'where backups are kept: a directory or file:///…', {
-    otherwise: 'a directory of this user, named when it is used',
-  }),
+  store: option(
+    list('url'),
+    'where backups are kept: zerodb: (Object Storage of the project), a directory or file:///…',
+    {
+      otherwise: 'zerodb:',
+    },
+  ),
   stateDir: option(directory, 'local scratch and cache, never needed to restore', {
     otherwise: '$XDG_STATE_HOME/zerodb-backup',
   }),

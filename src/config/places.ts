@@ -13,12 +13,6 @@ export function defaultStateDirectory(host: Host): string {
   return join(baseDirectory(host, 'XDG_STATE_HOME', '.local/state'), 'zerodb-backup');
 }
 
-/** The directory of the backups of one project on one server. */
-export function defaultStoreDirectory(host: Host, serverHost: string, project: string | undefined): string {
-  const data = baseDirectory(host, 'XDG_DATA_HOME', '.local/share');
-  return join(data, 'zerodb-backup', projectDirectory(serverHost, project));
-}
-
 /** Where backups of a project wait until each of several stores has them. */
 export function spoolDirectory(
   stateDirectory: string,

@@ -1,10 +1,11 @@
 import type { Platform } from '../kernel/platform.ts';
-import { type ClientOptions, ZerodbClient } from '../zerodb/client.ts';
+import type { ClientOptions, ZerodbClient } from '../zerodb/client.ts';
+import { ZerodbConnection } from '../zerodb/connection.ts';
 import type { Dialect } from '../zerodb/dialect.ts';
 import { DialectA } from '../zerodb/dialect-a.ts';
 import { DialectB } from '../zerodb/dialect-b.ts';
 import { DialectD } from '../zerodb/dialect-d.ts';
-import { type Found, findDialect, type ProbeOptions } from '../zerodb/probe.ts';
+import type { Found, ProbeOptions } from '../zerodb/probe.ts';
 import type { CollectionPages, ListedCollection, SourceIdentity } from './source.ts';
 import type { Target, TargetCollection } from './target.ts';
 
@@ -15,17 +16,20 @@ export interface ZerodbOptions extends ClientOptions, ProbeOptions {
 
 const PAGE_BYTES_MAX = 64 << 20;
 
-/** A project of a ZeroDB server, to read and to write. Contacts the server to find out how to speak with it. */
+/**
+ * A project of a ZeroDB server, to read and to write. Contacts the server to find out how to speak with it.
+ * @param connection shared with others who speak with this server
+ */
 export async function openZerodbSource(
   platform: Platform,
   options: ZerodbOptions,
   signal?: AbortSignal,
+  connection: ZerodbConnection = new ZerodbConnection(platform, options),
 ): Promise<Target> {
-  const client = new ZerodbClient(platform, options);
-  const found = await findDialect(client, options, signal);
-  const dialect = openDialect(client, found, options);
+  const found = await connection.found(signal);
+  const dialect = openDialect(connection.client, found, options);
   return new ZerodbSource(dialect, {
-    host: client.baseUrl.replace(/^https?:\/\//, ''),
+    host: connection.host,
     project: options.project ?? null,
     dialect: dialect.name,
   });

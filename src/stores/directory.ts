@@ -126,7 +126,7 @@ export function openDirectoryStore(
 
   return {
     label: `file://${root}`,
-    traits: { exclusiveCreate: true, listsAtOnce: true },
+    traits: { exclusiveCreate: true, listsAtOnce: true, holdsOthers: false },
 
     async put(key, pieces, signal) {
       const final = pathOf(key);

@@ -37,6 +37,8 @@ export interface Store {
 export interface StoreTraits {
   readonly exclusiveCreate: boolean;
   readonly listsAtOnce: boolean;
+  /** Others keep objects of theirs beside ours, under any names. */
+  readonly holdsOthers: boolean;
 }
 
 export interface StoredObject {

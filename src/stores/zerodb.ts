@@ -170,7 +170,7 @@ export function openZerodbStore(connection: ZerodbConnection, stateDirectory: st
 
   return {
     label,
-    traits: { exclusiveCreate: false, listsAtOnce: false },
+    traits: { exclusiveCreate: false, listsAtOnce: false, holdsOthers: true },
 
     async put(key, pieces, signal) {
       assertKey(key);
@@ -245,6 +245,10 @@ export function openZerodbStore(connection: ZerodbConnection, stateDirectory: st
         await objects.remove(one, signal);
         addresses.delete(key);
       });
+    },
+
+    async freeBytes() {
+      return null;
     },
 
     async close() {},

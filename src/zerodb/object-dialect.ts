@@ -61,8 +61,7 @@ export function objectsOfB(prefix: readonly string[]): ObjectDialect {
   };
 }
 
-/** The key that an entry, or the answer to an upload, names. */
-export function keyOf(listed: Readonly<Record<string, unknown>>): string | null {
+function keyOf(listed: Readonly<Record<string, unknown>>): string | null {
   return textOf(listed, ['file_key', 'key', 'object_name', 'name', 'path', 'file_path']);
 }
 

@@ -64,7 +64,8 @@ describe('the address of a store', () => {
 
   it.each([
     ['s3://bucket/prefix', 's3: come in a later version'],
-    ['zerodb:', 'zerodb: come in a later version'],
+    ['zerodb:', 'no store is known by the scheme zerodb:'],
+    ['zerodb:https://other.example', 'no store is known by the scheme zerodb:'],
     ['gopher://x', 'no store is known by the scheme gopher:'],
     ['file://host/path', 'not the address of a directory: file://host/path'],
     ['file:relative', 'not the address of a directory'],

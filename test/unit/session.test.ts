@@ -27,25 +27,29 @@ async function openSession(given: GivenOptions, home: string, env: Record<string
 }
 
 describe('the repository', () => {
-  it('is below the data directory unless somebody chooses, and that is said', async () => {
+  it('is in the Object Storage of the project unless somebody chooses, and that is said', async () => {
     using home = temporaryDirectory();
     const given = { source: 'https://api.example.com/Base', projectId: 'P/1' };
     const { session, notes } = await openSession(given, home.path);
     const { store, stateDirectory } = await session.repository();
-    const path = `${home.path}/.local/share/zerodb-backup/api.example.com_base-p_1`;
-    expect(store.label).toBe(`file://${path}`);
+    expect(store.label).toBe('zerodb:api.example.com/Base?project=P%2F1');
     expect(stateDirectory).toBe(`${home.path}/.local/state/zerodb-backup`);
     expect(notes).toEqual([
-      `backups are kept in ${path} (choose another place with --store or ZERODB_BACKUP_STORE)`,
+      'backups are kept in the Object Storage of the project on api.example.com/Base (choose another place with --store or ZERODB_BACKUP_STORE)',
     ]);
+    const named = await openSession({ ...given, store: 'zerodb:' }, home.path);
+    expect((await named.session.repository()).store.label).toBe(store.label);
+    expect(named.notes).toEqual([]);
+    const without = await openSession({ store: 'zerodb:' }, home.path);
+    await expect(without.session.repository()).rejects.toThrow('no ZeroDB server is configured');
   });
 
   it('follows the XDG variables that are absolute, and what is configured', async () => {
     using home = temporaryDirectory();
-    const env = { XDG_DATA_HOME: '/data', XDG_STATE_HOME: 'relative' };
-    const { session } = await openSession({ source: 'http://localhost:8000' }, home.path, env);
+    const env = { XDG_STATE_HOME: 'relative' };
+    const { session } = await openSession({ store: '/data' }, home.path, env);
     const { store, stateDirectory } = await session.repository();
-    expect(store.label).toBe('file:///data/zerodb-backup/localhost_8000');
+    expect(store.label).toBe('file:///data');
     expect(stateDirectory).toBe(`${home.path}/.local/state/zerodb-backup`);
     const chosen = await openSession({ store: 'here', stateDir: '~/scratch' }, home.path);
     expect((await chosen.session.repository()).store.label).toBe(`file://${home.path}/here`);
