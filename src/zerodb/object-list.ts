@@ -109,9 +109,9 @@ async function refuseIgnoredOffset(
 
 function listIn(response: HttpResponse): readonly unknown[] | null {
   const value = jsonOf(response.body);
-  if (Array.isArray(value)) return value as unknown[];
+  if (Array.isArray(value)) return value;
   if (value === null) return null;
-  const lists = LIST_NAMES.map((name) => (value as Record<string, unknown>)[name]);
+  const lists = LIST_NAMES.map((name) => value[name]);
   return lists.find((list) => Array.isArray(list)) ?? null;
 }
 
