@@ -1,14 +1,14 @@
 import { BackupError } from '../kernel/errors.ts';
 import { HttpFailure, type HttpResponse } from '../kernel/http.ts';
+import { pulled } from '../kernel/pulled.ts';
 import { withPatience } from '../kernel/retry.ts';
 import { openScratchIn } from '../kernel/scratch.ts';
+import { type Spool, spool } from '../kernel/spool.ts';
 import { failureOf, isSuccess, isWebPage, saysExists } from '../zerodb/answers.ts';
 import { PATIENCE } from '../zerodb/client.ts';
 import type { ZerodbConnection } from '../zerodb/connection.ts';
 import type { ListedObject } from '../zerodb/object-dialect.ts';
 import { type ObjectStorage, openObjectStorage } from '../zerodb/object-storage.ts';
-import { pulled } from './pulled.ts';
-import { type Spool, spool } from './spool.ts';
 import { type ByteRange, isStoreKey, type Store } from './store.ts';
 import { full, missing, saysFull, storeError, taken } from './zerodb-errors.ts';
 

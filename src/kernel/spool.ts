@@ -1,5 +1,5 @@
-import type { BodyStream } from '../kernel/http.ts';
-import type { Scratch } from '../kernel/sorted-runs.ts';
+import type { BodyStream } from './http.ts';
+import type { Scratch } from './sorted-runs.ts';
 
 /** Up to this an object is kept in memory. */
 const HELD_BYTES_MAX = 1 << 20;

@@ -1,4 +1,4 @@
-import type { BodySink } from '../kernel/http.ts';
+import type { BodySink } from './http.ts';
 
 /**
  * What `run` gives to its sink, as it is pulled: it waits with each piece until the next one is wanted. Where the
