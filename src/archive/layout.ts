@@ -52,13 +52,27 @@ export function restoreRecordKey(restoreId: string): string {
   return `${RESTORE_PREFIX}${restoreId}/plan.json`;
 }
 
-export function restoreArchiveKey(restoreId: string, what: 'changes' | 'pre-images' | 'idmap'): string {
+/** A piece of an id map; later ones sort behind earlier ones. */
+export type IdMapPiece = `idmap-${string}`;
+export type RestoreArchive = 'changes' | 'pre-images' | 'bystanders' | IdMapPiece;
+
+export function restoreArchiveKey(restoreId: string, what: RestoreArchive): string {
   return `${RESTORE_PREFIX}${restoreId}/${what}.json.gz`;
 }
 
-/** What proves the id map of a restore; its presence says that there is one. */
-export function restoreMapKey(restoreId: string): string {
-  return `${RESTORE_PREFIX}${restoreId}/idmap.json`;
+export function idMapPiece(number: number): IdMapPiece {
+  return `idmap-${String(number).padStart(6, '0')}`;
+}
+
+/** What proves a piece of the id map of a restore; its presence says that there is one. */
+export function idMapPieceKey(restoreId: string, piece: IdMapPiece): string {
+  return `${RESTORE_PREFIX}${restoreId}/${piece}.json`;
+}
+
+/** The restore and the piece of its id map that the key of such a proof stands for; null if it is none. */
+export function idMapPieceOfKey(key: string): { restoreId: string; piece: IdMapPiece } | null {
+  const match = /^restores\/([^/]+)\/(idmap-\d{6,})\.json$/.exec(key);
+  return match === null ? null : { restoreId: match[1]!, piece: match[2] as IdMapPiece };
 }
 
 export function restoreReportKey(restoreId: string): string {

@@ -36,6 +36,8 @@ const restoreRecordSchema = z.looseObject({
   backup_id: z.string(),
   mode: z.enum(['replace', 'merge', 'exact', 'undo']),
   collection: z.string(),
+  /** Where the backup is from: `collection` is one of there. */
+  source: z.looseObject({ host: z.string(), project: z.string().nullable() }),
   target: z.looseObject({ host: z.string(), project: z.string().nullable(), dialect: z.string() }),
   target_collection: z.string(),
   /** The restore that this one takes back; null unless it is an undo. */
@@ -51,6 +53,8 @@ const restoreRecordSchema = z.looseObject({
   changes: archiveFactsSchema,
   /** Those that are written over or deleted, as they were; null if there are none. */
   pre_images: archiveFactsSchema.nullable(),
+  /** Keys of those that held the same as what was created without a known key; null if there are none. */
+  bystanders: archiveFactsSchema.nullable(),
   plan_sha256: hex(64),
 });
 
@@ -72,7 +76,7 @@ export function parseRestoreRecord(codec: Codec, bytes: Uint8Array, restoreId: s
   return parseRecord(codec, bytes, kind, restoreRecordSchema);
 }
 
-/** By which the id map of a restore is proved: `restores/<restore_id>/idmap.json`. */
+/** By which a piece of the id map of a restore is proved: `restores/<restore_id>/idmap-<number>.json`. */
 const idMapRecordSchema = z.looseObject({
   format: z.literal(FORMAT),
   restore_id: z.string(),

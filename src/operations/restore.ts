@@ -19,10 +19,12 @@ import {
   unmatched,
   unreadTarget,
 } from './restore/findings.ts';
-import { keepIdMap } from './restore/id-map.ts';
+import { IdMapWriter } from './restore/id-map-writer.ts';
+import { idMapsOfTarget } from './restore/maps-of-target.ts';
 import { matchDocuments } from './restore/match.ts';
 import type { Material } from './restore/material.ts';
 import { type Merged, mergeDocuments } from './restore/merge.ts';
+import { findMoved } from './restore/moved-documents.ts';
 import { newerDocuments } from './restore/newer.ts';
 import { Plan, type RestorePlan } from './restore/plan.ts';
 import { indexWarning, proveBackup, readGuarded } from './restore/prove.ts';
@@ -30,6 +32,7 @@ import { readDocuments, readTarget, type TargetReading } from './restore/reading
 import { interruptedRestore, keepRecord, keepReport } from './restore/record.ts';
 import { referencesToLostKeys } from './restore/references.ts';
 import { writeInRounds } from './restore/rounds.ts';
+import { OURS } from './restore/saved-id-maps.ts';
 import { SeenDocuments } from './restore/seen-documents.ts';
 import { UntouchedDocuments } from './restore/untouched.ts';
 import { proveArchive } from './verified-reading.ts';
@@ -116,6 +119,19 @@ export async function planRestore(
     ...(ids !== undefined && { ids }),
   });
   opened.defer(() => proved.close());
+  const maps = serverGivenKeys
+    ? await idMapsOfTarget(
+        repository,
+        proved.scratch,
+        { server: target.identity, collection: name },
+        { server: manifest.source, collection: manifest.collection },
+        context.signal,
+      )
+    : null;
+  if (maps !== null) {
+    opened.defer(() => maps.close());
+    await endangered.addMoved(maps.moved);
+  }
   const reading: TargetReading = {
     platform,
     target,
@@ -137,7 +153,10 @@ export async function planRestore(
   const untouched = request.listUntouched === true ? new UntouchedDocuments(proved.scratch) : null;
   if (untouched !== null) opened.defer(() => untouched.close());
   const decisions = new RestoreDecisions(actions, exact, untouched);
-  await matchDocuments(proved.scratch, proved.material.records, state.records.runs, decisions);
+  const { records } = proved.material;
+  const moved = maps && (await findMoved(proved.scratch, records, state.records.runs, maps.moved, OURS));
+  if (moved !== null) opened.defer(() => moved.close());
+  await matchDocuments(proved.scratch, records, state.records.runs, moved, decisions);
   const { counts } = decisions;
   let written: Pick<Merged, 'material' | 'actions'> = { material: proved.material, actions };
   if (mode === 'merge') {
@@ -150,6 +169,7 @@ export async function planRestore(
   const references = serverGivenKeys ? await referencesToLostKeys(reading, proved.material, actions) : [];
   const warnings = [
     ...proved.warnings,
+    ...(maps?.warnings ?? []),
     ...newer,
     ...references,
     ...planWarnings(manifest, state, name, serverGivenKeys ? counts.created : 0),
@@ -160,6 +180,7 @@ export async function planRestore(
     origin: {
       backupId: manifest.backup_id,
       mode,
+      source: manifest.source,
       collection: manifest.collection,
       targetCollection: name,
       target: target.identity,
@@ -242,25 +263,27 @@ export async function applyRestore(plan: RestorePlan, options: ApplyOptions = {}
   const onEvent = options.onEvent ?? (() => {});
   const isRecorded = actions.count > 0 && options.undoable !== false;
   const restoreId = isRecorded ? await keepRecord(plan.parts, onEvent, signal) : null;
+  const idMap =
+    restoreId === null
+      ? null
+      : new IdMapWriter(repository, reading.scratch, restoreId, collection.collection);
   try {
     if (!state.exists && !collection.traits.createsOnInsert) {
       const definition = plan.parts.tableDefinition;
       await target.createCollection({ name: collection.collection, definition }, signal);
     }
     if (actions.count === 0) return writtenReport(plan.report, null, null, 0);
-    const compared: TargetReading = { ...reading, phase: 'compare', onEvent, signal };
     const seen = new SeenDocuments(reading.scratch, collection.traits.serverGivenKeys);
     await using _ = { [Symbol.asyncDispose]: () => seen.close() };
-    const written = await writeInRounds({ material, reading: compared, seen }, actions, state);
-    const unkept =
-      restoreId === null
-        ? null
-        : await keepIdMap(repository, { material, reading: compared, seen }, restoreId);
+    const reader = { material, reading: { ...reading, phase: 'compare' as const, onEvent, signal }, seen };
+    const written = await writeInRounds(reader, actions, state, idMap);
     const spent = Math.round(clock.monotonic() - begun);
     const report = writtenReport(plan.report, restoreId, written, spent);
-    if (restoreId === null) return report;
-    return await withReportKept(repository, restoreId, withWarning(report, restoreId, unkept, ID_MAP));
+    if (restoreId === null || idMap === null) return report;
+    if (seen.count > 0) await idMap.keep(seen.texts(repository.platform.codec, material, signal));
+    return await withReportKept(repository, restoreId, withWarning(report, restoreId, idMap.failure, ID_MAP));
   } catch (thrown) {
+    await idMap?.flush();
     throw restoreId === null ? thrown : interruptedRestore(thrown, restoreId);
   }
 }

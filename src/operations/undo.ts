@@ -1,25 +1,28 @@
 import { BackupError, combinedExit } from '../kernel/errors.ts';
 import type { OperationContext } from '../kernel/events.ts';
 import { type Scratch, SortedRuns } from '../kernel/sorted-runs.ts';
-import { exitOf } from '../model/report.ts';
-import type { RestoreRecord } from '../model/restore-record.ts';
-import { openScratch, type Repository } from '../repository.ts';
+import { exitOf, type ReportedWarning } from '../model/report.ts';
+import type { KeptArchive, RestoreRecord } from '../model/restore-record.ts';
+import { openScratch, type Repository, readMarker } from '../repository.ts';
 import type { Target } from '../sources/target.ts';
 import { Actions } from './restore/actions.ts';
+import { withoutBystanders } from './restore/bystanders.ts';
 import { ChangedDocuments } from './restore/changed-documents.ts';
 import { parseChange } from './restore/changes.ts';
 import { NO_COUNTS } from './restore/counts.ts';
 import { EndangeredDocuments } from './restore/endangered.ts';
 import { estimateOf } from './restore/estimate.ts';
 import { changedByOthers, targetName, unmatched, unprovenTarget, unreadTarget } from './restore/findings.ts';
-import { IdMap } from './restore/id-map.ts';
-import { readRestoreRecord } from './restore/kept-restores.ts';
+import { listRestores, readRestoreRecord } from './restore/kept-restores.ts';
+import { idMapsOfTarget, writtenTo } from './restore/maps-of-target.ts';
 import { matchDocuments } from './restore/match.ts';
 import type { Material } from './restore/material.ts';
+import { findMoved } from './restore/moved-documents.ts';
 import { Plan, type RestorePlan } from './restore/plan.ts';
 import { documentRecords } from './restore/prove.ts';
 import { readTarget, type TargetReading } from './restore/reading.ts';
-import { RECORD } from './restore/records.ts';
+import { HASH_BYTES, RECORD, writeKey } from './restore/records.ts';
+import { OURS, SavedIdMaps, savedPieces, TARGETS } from './restore/saved-id-maps.ts';
 import { UndoDecisions } from './restore/undo-decisions.ts';
 import { proveArchive, readArchive } from './verified-reading.ts';
 
@@ -39,6 +42,7 @@ export async function planUndo(
   const { signal } = context;
   const begun = platform.clock.monotonic();
   const onEvent = context.onEvent ?? (() => {});
+  await readMarker(repository, signal);
   const record = await readRestoreRecord(repository, restoreId, signal);
   assertSameTarget(record, target);
   const name = record.target_collection;
@@ -51,7 +55,10 @@ export async function planUndo(
   const endangered = new EndangeredDocuments(false);
   const changes = new ChangedDocuments(platform.codec, scratch);
   opened.defer(() => changes.close());
-  await readChanges(repository, scratch, record, changes, endangered, context);
+  const maps = await readChanges(repository, scratch, record, target, changes, context);
+  opened.defer(() => maps.close());
+  await endangered.addRecords(changes.records);
+  await endangered.addMoved(maps.all.moved);
   const material = await provePreImages(repository, scratch, record, serverGivenKeys, context);
   opened.defer(() => material.records.close());
   const reading: TargetReading = {
@@ -71,7 +78,13 @@ export async function planUndo(
   opened.defer(() => actions.close());
   const decisions = new UndoDecisions(scratch, changes, actions);
   opened.defer(() => decisions.close());
-  await matchDocuments(scratch, changes.records, state.records.runs, decisions);
+  const held = state.records.runs;
+  const moved = await findMoved(scratch, changes.records, held, maps.all.moved, TARGETS);
+  opened.defer(() => moved.close());
+  const candidates = await withoutBystanders(scratch, held, maps.bystanders, changes.records, moved);
+  opened.defer(() => candidates.close());
+  decisions.undecided(held.count - candidates.count);
+  await matchDocuments(scratch, changes.records, candidates, moved, decisions);
   await decisions.settle(material.records);
   const { counts } = decisions;
 
@@ -84,6 +97,7 @@ export async function planUndo(
     origin: {
       backupId: record.backup_id,
       mode: 'undo' as const,
+      source: record.source,
       collection: record.collection,
       targetCollection: name,
       target: target.identity,
@@ -115,29 +129,100 @@ export async function planUndo(
       counts: { ...NO_COUNTS, ...counts },
       ...estimateOf(actions, state, serverGivenKeys),
       read_back: null,
-      warnings: state.complete ? [] : [unprovenTarget(name)],
+      warnings: [...maps.warnings, ...(state.complete ? [] : [unprovenTarget(name)])],
       errors,
     },
   };
   return new Plan(parts, opened.move());
 }
 
+interface WhereDocumentsAre {
+  /** Of all restores to this target. */
+  readonly all: SavedIdMaps;
+  /** Hashes of keys of documents that nothing is to be taken for. */
+  readonly bystanders: SortedRuns;
+  readonly warnings: readonly ReportedWarning[];
+  close(): Promise<void>;
+}
+
+/** Reads what a restore did, and where its documents are now as far as that is on record. */
 async function readChanges(
   repository: Repository,
   scratch: Scratch,
   record: RestoreRecord,
+  target: Target,
   changes: ChangedDocuments,
-  endangered: EndangeredDocuments,
   { signal, onEvent = () => {} }: OperationContext,
-): Promise<void> {
-  const found = await IdMap.open(repository, scratch, record.restore_id, signal);
-  await using _ = { [Symbol.asyncDispose]: () => found.close() };
+): Promise<WhereDocumentsAre> {
+  const { restore_id: restoreId } = record;
+  const { serverGivenKeys } = target.openTarget(record.target_collection).traits;
+  const own = new SavedIdMaps(repository, scratch, signal);
+  await using _ = { [Symbol.asyncDispose]: () => own.close() };
+  const earlier = serverGivenKeys ? await earlierUndos(repository, restoreId, own, signal) : [];
   await proveArchive(repository, scratch, record.changes, onEvent, signal, async (batch, index) => {
     const change = parseChange(batch.bytes.subarray(batch.spans.start(index), batch.spans.end(index)));
-    for (const name of await changes.add(change, await found.found(change))) endangered.addName(name);
+    await changes.add(change, earlier.length > 0);
   });
-  found.assertAllFound();
-  await changes.seal();
+  await own.add(restoreId, (await savedPieces(repository, signal)).get(restoreId) ?? [], OURS);
+  await changes.settle(own.moved);
+
+  const bystanders = new SortedRuns(scratch, HASH_BYTES);
+  const read = (kept: KeptArchive | null) => readKeys(repository, scratch, kept, bystanders, signal);
+  await read(record.bystanders);
+  for (const undo of earlier) await own.orSkip(undo.restore_id, () => read(undo.bystanders));
+  const there = writtenTo(record);
+  const all = serverGivenKeys
+    ? await idMapsOfTarget(repository, scratch, there, there, signal)
+    : new SavedIdMaps(repository, scratch, signal);
+  const warnings = [...new Map([...own.warnings, ...all.warnings].map((one) => [one.message, one])).values()];
+  const close = async (): Promise<void> => {
+    await all.close();
+    await bystanders.close();
+  };
+  return { all, bystanders, warnings, close };
+}
+
+/** Undos of this restore, each of which may have come to any point. */
+async function earlierUndos(
+  repository: Repository,
+  restoreId: string,
+  maps: SavedIdMaps,
+  signal: AbortSignal | undefined,
+): Promise<RestoreRecord[]> {
+  const undos: RestoreRecord[] = [];
+  for (const id of await listRestores(repository, signal)) {
+    if (timeOf(id) < timeOf(restoreId)) break;
+    const record = await maps.orSkip(id, () => readRestoreRecord(repository, id, signal));
+    if (record?.undoes === restoreId) undos.push(record);
+  }
+  return undos;
+}
+
+/** Within a second ids are in no order. */
+function timeOf(restoreId: string): string {
+  return restoreId.slice(0, restoreId.lastIndexOf('_'));
+}
+
+async function readKeys(
+  repository: Repository,
+  scratch: Scratch,
+  kept: KeptArchive | null,
+  into: SortedRuns,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (kept === null) return;
+  await proveArchive(
+    repository,
+    scratch,
+    kept,
+    () => {},
+    signal,
+    async (_batch, _index, hashes) => {
+      if (into.full) await into.flush();
+      writeKey(into.slot(), 0, hashes.scanKeyHash, hashes.numericKey);
+      into.added();
+    },
+  );
 }
 
 async function provePreImages(

@@ -24,13 +24,14 @@ export interface TargetTraits {
 }
 
 /**
- * - `done`: the server acknowledged the write.
+ * - `done`: the server acknowledged the write; `key` is the scan key (JSON text) that an insert was given, where the server
+ *   chooses keys and its answer says so.
  * - `exists`: an insert was refused because the key is taken; nothing was changed.
  * - `gone`: there is no document with this key to replace or to delete; nothing was changed.
  * - `in-doubt`: the answer was lost; the write may or may not have happened. Look before repeating.
  */
 export type WriteOutcome =
-  | { readonly kind: 'done' }
+  | { readonly kind: 'done'; readonly key?: Uint8Array }
   | { readonly kind: 'exists' }
   | { readonly kind: 'gone' }
   | { readonly kind: 'in-doubt'; readonly message: string };

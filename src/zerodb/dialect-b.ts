@@ -14,6 +14,8 @@ import { documentTask, insertOutcome, outcomeByKey, shownName, type WriteAnswer,
 
 /** Members under which servers want a row's payload, and how they want it; the first is the usual one. */
 const PAYLOAD_FIELDS = ['row_data', 'data', 'rows'] as const;
+/** Of a longer row the answer, which repeats it, is not read: its id is seen when the rows are read. */
+const ECHO_BYTES_MAX = 1 << 20;
 type PayloadField = (typeof PAYLOAD_FIELDS)[number];
 
 /** Dialect B, project tables (zerodb-protocol.md §7): the server chooses row ids and the order of rows. */
@@ -83,8 +85,16 @@ export class DialectB implements Dialect {
     payload: Uint8Array,
     signal?: AbortSignal,
   ): Promise<WriteOutcome> {
-    const request = { method: 'POST', path: this.#rows(collection), repeatable: false, signal } as const;
-    return insertOutcome(await this.#write(request, payload, documentTask('insert', collection, key)));
+    const request = {
+      method: 'POST',
+      path: this.#rows(collection),
+      repeatable: false,
+      wantBody: payload.length <= ECHO_BYTES_MAX,
+      bodyBytesMax: 16 * ECHO_BYTES_MAX,
+      signal,
+    } as const;
+    const answer = await this.#write(request, payload, documentTask('insert', collection, key));
+    return insertOutcome(answer, MEMBER.rowId);
   }
 
   async replace(

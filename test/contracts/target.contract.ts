@@ -20,7 +20,7 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
       world.create('things');
       const target = world.target.openTarget('things');
       for (const text of HOSTILE) {
-        expect(await target.insert(json(idOf(text)), bytes(text))).toEqual({ kind: 'done' });
+        expect(await target.insert(json(idOf(text)), bytes(text))).toMatchObject({ kind: 'done' });
       }
       expect(stored()).toEqual(HOSTILE);
       const { serverGivenKeys } = target.traits;
@@ -29,10 +29,23 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
 
     it('inserts a document that had no key', async () => {
       world.create('things');
-      expect(await world.target.openTarget('things').insert(null, bytes('{"a":1}'))).toEqual({
+      expect(await world.target.openTarget('things').insert(null, bytes('{"a":1}'))).toMatchObject({
         kind: 'done',
       });
       expect(world.documents('things')).toHaveLength(1);
+    });
+
+    it('says which key an insert was given, where the server chooses', async () => {
+      world.create('things');
+      const target = world.target.openTarget('things');
+      const outcome = await target.insert(json('k'), bytes('{"id":"k"}'));
+      const { key } = world.documents('things')[0]!;
+      const { serverGivenKeys, insertsMax } = target.traits;
+      // answers to inserts of many only count them
+      expect(outcome).toEqual({
+        kind: 'done',
+        ...(serverGivenKeys && insertsMax === 1 && { key: json(key) }),
+      });
     });
 
     it('does not change a document whose key is taken', async () => {
@@ -230,7 +243,7 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
       world.create('things');
       world.befall({ kind: 'too many requests', times: 3, on: 'writes' });
       const outcome = await world.target.openTarget('things').insert(json('k'), bytes('{"id":"k"}'));
-      expect(outcome).toEqual({ kind: 'done' });
+      expect(outcome).toMatchObject({ kind: 'done' });
       expect(world.documents('things')).toHaveLength(1);
     });
 
@@ -257,7 +270,7 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
         object: 'things/"k1"',
         message: expect.stringContaining('413'),
       });
-      expect(await target.insert(json('k2'), bytes('{"id":"k2"}'))).toEqual({ kind: 'done' });
+      expect(await target.insert(json('k2'), bytes('{"id":"k2"}'))).toMatchObject({ kind: 'done' });
     });
 
     it('creates a collection from what another server said of it, once or again', async () => {
@@ -273,7 +286,7 @@ export function describeTarget(name: string, open: () => Promise<SourceUnderTest
         const listed = await world.target.listCollections();
         expect(listed!.map(({ name }) => name).toSorted()).toEqual(['new', 'old']);
       }
-      expect(await world.target.openTarget('new').insert(json('k'), bytes('{"id":"k"}'))).toEqual({
+      expect(await world.target.openTarget('new').insert(json('k'), bytes('{"id":"k"}'))).toMatchObject({
         kind: 'done',
       });
       expect(stored('new')).toEqual(['{"id":"k"}']);

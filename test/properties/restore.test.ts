@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { applyRestore, planRestore } from '../../src/operations/restore.ts';
@@ -87,6 +89,8 @@ test.each(SETTINGS)(
 
     for (let crashAt = 1; ; crashAt += STRIDE) {
       load(project, live);
+      // each kept restore is looked at by the next, and takes calls
+      await rm(join(project.storePath, 'restores'), { recursive: true, force: true });
       const crashing = crashingPlatform(createPlatform(), crashAt, crashAt % 2 === 0 ? 'before' : 'after');
       let crashed = false;
       try {

@@ -47,13 +47,10 @@ export function keptRestores({ observer }: WorldStore): string[] {
   return observer.keys.flatMap((key) => PLAN.exec(key)?.[1] ?? []).sort();
 }
 
-/** Whether something of a record is other than what was written. */
+/** Whether something of a record is other than what was written; without its id map an undo does with less. */
 export function isRecordDamaged({ observer, damage }: WorldStore, restoreId: string): boolean {
-  const idMap = `restores/${restoreId}/idmap`;
-  // kept when all is written: where it is gone nobody can tell that there was one
-  const hasIdMap = !damage.isGone(`${idMap}.json`);
   const isOf = (key: string): boolean =>
-    isOfRecord(key, restoreId) && (hasIdMap || !key.startsWith(`${idMap}.`));
+    isOfRecord(key, restoreId) && !key.startsWith(`restores/${restoreId}/idmap-`);
   return [...observer.damaged].some(isOf) || damage.keys.some(isOf);
 }
 

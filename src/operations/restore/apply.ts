@@ -10,6 +10,7 @@ import type { CollectionPages } from '../../sources/source.ts';
 import type { TargetCollection } from '../../sources/target.ts';
 import { ACTION, type Actions, VERB } from './actions.ts';
 import { documentsOfActions } from './documents-of-actions.ts';
+import type { IdMapWriter } from './id-map-writer.ts';
 import { type Insert, InsertGroups } from './insert-groups.ts';
 import type { LiveDocuments } from './live-documents.ts';
 import type { Material } from './material.ts';
@@ -49,6 +50,8 @@ export interface ApplyTask {
   readonly pages: CollectionPages;
   /** Receives the key (JSON text) of each document that is written or deleted; left out: nobody asks. */
   readonly onKey?: (key: Uint8Array) => void;
+  /** Left out: nothing is kept of this restore. */
+  readonly idMap?: IdMapWriter;
   readonly onEvent: OnEvent;
   readonly signal: AbortSignal | undefined;
 }
@@ -140,6 +143,7 @@ export async function applyActions(task: ApplyTask): Promise<Applied> {
     )) {
       await noteSettled();
       if (!(await queue.room())) break;
+      if (task.idMap?.isDue) await task.idMap.flush();
       const kept = Buffer.from(action); // the view is gone when the next comes
       const group = action[ACTION.verb] === VERB.create ? groups?.add(batch, index, kept) : undefined;
       if (group === undefined) queue.begin(() => write(batch, index, kept));
@@ -179,8 +183,9 @@ async function writeDocument(
   if (verb === VERB.create || verb === VERB.createAlone) {
     const ownKey = keyToInsert(batch, index, shape);
     if (ownKey !== null) task.onKey?.(Buffer.from(ownKey));
-    const { kind } = await collection.insert(ownKey, text, signal);
-    if (kind !== 'exists') return kind === 'done' ? FATE.created : FATE.insertInDoubt;
+    const outcome = await collection.insert(ownKey, text, signal);
+    if (outcome.kind === 'done' && outcome.key !== undefined) noteKey(task, batch, index, outcome.key);
+    if (outcome.kind !== 'exists') return outcome.kind === 'done' ? FATE.created : FATE.insertInDoubt;
     if (verb === VERB.createAlone) return FATE.taken;
     if (ownKey === null)
       throw new BackupError('SOURCE_REFUSED', 'the target says that a document without a key exists');
@@ -190,13 +195,19 @@ async function writeDocument(
   const before = action.subarray(ACTION.before, ACTION.width);
   if ((await task.secondLook?.isAsRead(address!, before)) === false) return FATE.changed;
   task.onKey?.(address!);
-  if (verb === VERB.recreate) return await recreate(task, address!, text);
+  if (verb === VERB.recreate)
+    return await recreate(task, address!, text, (key) => noteKey(task, batch, index, key));
   return await replaceAt(
     task,
     address!,
     text,
     verb === VERB.replaceAgain ? FATE.replacedAgain : FATE.replaced,
   );
+}
+
+function noteKey({ idMap, material }: ApplyTask, batch: BlockBatch, index: number, key: Uint8Array): void {
+  const id = scanKeyText(batch, index, material.shape);
+  if (id !== null) idMap?.add(Buffer.from(id), Buffer.from(key));
 }
 
 async function replaceAt(task: ApplyTask, key: Uint8Array, text: Uint8Array, done: Fate): Promise<Fate> {
@@ -212,13 +223,20 @@ class DeletedForGood extends BackupError {}
  * Deletes a document and inserts it again, under the same key where the server takes keys. A stop is heeded before the
  * deletion, not between the two.
  */
-async function recreate({ collection, signal }: ApplyTask, key: Uint8Array, text: Uint8Array): Promise<Fate> {
+async function recreate(
+  { collection, signal }: ApplyTask,
+  key: Uint8Array,
+  text: Uint8Array,
+  onKey: (key: Uint8Array) => void,
+): Promise<Fate> {
   signal?.throwIfAborted();
   const deletion = await collection.delete(key);
   if (deletion.kind === 'in-doubt') return FATE.replacementInDoubt;
   try {
-    const { kind } = await collection.insert(key, text);
-    return kind === 'done' ? FATE.recreated : FATE.insertInDoubt;
+    const outcome = await collection.insert(key, text);
+    if (outcome.kind !== 'done') return FATE.insertInDoubt;
+    if (outcome.key !== undefined || !collection.traits.serverGivenKeys) onKey(outcome.key ?? key);
+    return FATE.recreated;
   } catch (thrown) {
     const { code, message, cure, object, temporary } = toBackupError(thrown);
     throw new DeletedForGood(code, `${message}; it had been deleted in order to be inserted again`, {

@@ -37,12 +37,19 @@ export interface Change {
 }
 
 /** Everything that a plan does, as JSON texts: first what is written, in the order of the material, then what is deleted. */
-export async function* changesOf(parts: PlanParts, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+export async function* changesOf(
+  parts: PlanParts,
+  signal?: AbortSignal,
+  onChange: (change: Change) => Promise<void> = async () => {},
+): AsyncGenerator<Uint8Array> {
   const { material, actions, state, reading } = parts;
   const { codec } = reading.platform;
   const hasher = new DocumentHasher(codec, material.shape);
-  for await (const document of documentsOfActions(codec, material, actions.writes, signal))
-    yield changeText(await changeOfWrite(parts, hasher, document, signal));
+  for await (const document of documentsOfActions(codec, material, actions.writes, signal)) {
+    const change = await changeOfWrite(parts, hasher, document, signal);
+    await onChange(change);
+    yield changeText(change);
+  }
   for (
     const cursor = await RecordCursor.open(actions.deletions);
     cursor.current !== null;
@@ -58,27 +65,26 @@ export async function* changesOf(parts: PlanParts, signal?: AbortSignal): AsyncG
       before,
       after: null,
       fields: null,
-      identity: await idOfDeleted(parts, deletion, signal),
-      byContent: false,
+      ...(await idOfDeleted(parts, deletion, signal)),
     });
   }
 }
 
-/**
- * What a document that comes back under another key is known by: its own id. One without an id is not looked for by its
- * content: an equal one that was never deleted would be taken for it.
- */
+/** What a document is known by that comes back under another key. */
 async function idOfDeleted(
   { state, reading }: PlanParts,
   deletion: Buffer,
   signal: AbortSignal | undefined,
-): Promise<string | null> {
-  if (!reading.collection.traits.serverGivenKeys) return null;
-  const live = await liveDocument({ ...reading, signal }, state, deletion, DELETION.place);
-  if (live === null) return null;
-  const hashes = new DocumentHasher(reading.platform.codec, state.shape).read(lineBatch(live), 0);
-  if (!hashes.ownId) return null;
-  return identityOf(hashes, false, () => '').identity.toString('latin1');
+): Promise<Pick<Change, 'identity' | 'byContent'>> {
+  const { codec } = reading.platform;
+  const live = reading.collection.traits.serverGivenKeys
+    ? await liveDocument({ ...reading, signal }, state, deletion, DELETION.place)
+    : null;
+  if (live === null) return { identity: null, byContent: false };
+  const batch = lineBatch(live);
+  const hashes = new DocumentHasher(codec, state.shape).read(batch, 0);
+  const { identity, byContent } = identityOf(hashes, false, () => valueHash(codec, batch, 0, state.shape));
+  return { identity: identity.toString('latin1'), byContent };
 }
 
 async function changeOfWrite(

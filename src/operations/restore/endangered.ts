@@ -1,5 +1,8 @@
 import type { DocumentHashes } from '../../archive/document-hashes.ts';
+import type { SortedRuns } from '../../kernel/sorted-runs.ts';
 import { HashFilter } from './hash-filter.ts';
+import { HASH_BYTES, RECORD, RecordCursor } from './records.ts';
+import { MOVED } from './saved-id-maps.ts';
 
 /**
  * Tells, while the target is read, which of its documents a restore may write over or delete, so that just these are
@@ -25,9 +28,20 @@ export class EndangeredDocuments {
     this.#contents.add(logicalIdHash, payloadHash);
   }
 
-  /** Notes a document that is in danger whatever the target holds; `hash` is of its key or its identity. */
-  addName(hash: string): void {
-    this.#names.add(hash);
+  /** Notes documents that are in danger whatever the target holds. @param records RECORD */
+  async addRecords(records: SortedRuns): Promise<void> {
+    await this.#addNames(records, RECORD.key);
+    await this.#addNames(records, RECORD.identity);
+  }
+
+  /** Notes where documents of the backup may be. @param moved MOVED */
+  async addMoved(moved: SortedRuns): Promise<void> {
+    await this.#addNames(moved, MOVED.to);
+  }
+
+  async #addNames(records: SortedRuns, at: number): Promise<void> {
+    for (const cursor = await RecordCursor.open(records); cursor.current !== null; await cursor.advance())
+      this.#names.add(cursor.current.toString('latin1', at, at + HASH_BYTES));
   }
 
   /** Whether this document of the target may be written over or deleted. */

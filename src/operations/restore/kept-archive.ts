@@ -1,5 +1,5 @@
 import { batchesOf } from '../../archive/document-lines.ts';
-import { restoreArchiveKey } from '../../archive/layout.ts';
+import { type RestoreArchive, restoreArchiveKey } from '../../archive/layout.ts';
 import { ArchiveWriter } from '../../archive/writer.ts';
 import type { Scratch } from '../../kernel/sorted-runs.ts';
 import type { DocumentShape } from '../../model/document.ts';
@@ -19,7 +19,7 @@ export async function keepArchive(
   scratch: Scratch,
   kept: {
     readonly restoreId: string;
-    readonly what: 'changes' | 'pre-images' | 'idmap';
+    readonly what: RestoreArchive;
     readonly collection: string;
     readonly shape: DocumentShape;
   },

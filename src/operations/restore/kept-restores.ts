@@ -21,11 +21,12 @@ export async function readRestoreRecord(
     throw await missing(repository, restoreId, signal);
   }
   const record = parseRestoreRecord(platform.codec, bytes, restoreId);
-  const { changes, pre_images: preImages } = record;
+  const { changes, pre_images: preImages, bystanders } = record;
   const isOwn =
     record.restore_id === restoreId &&
     changes.object_path === restoreArchiveKey(restoreId, 'changes') &&
-    (preImages === null || preImages.object_path === restoreArchiveKey(restoreId, 'pre-images'));
+    (preImages === null || preImages.object_path === restoreArchiveKey(restoreId, 'pre-images')) &&
+    (bystanders === null || bystanders.object_path === restoreArchiveKey(restoreId, 'bystanders'));
   if (isOwn) return record;
   throw new BackupError('RECORD_DAMAGED', `record of restore ${restoreId} is that of another restore`, {
     object: restoreId,
@@ -34,7 +35,7 @@ export async function readRestoreRecord(
 }
 
 /** Ids of the restores that can be undone, newest first. */
-async function listRestores(repository: Repository, signal?: AbortSignal): Promise<string[]> {
+export async function listRestores(repository: Repository, signal?: AbortSignal): Promise<string[]> {
   const ids: string[] = [];
   for await (const { key } of repository.store.list(RESTORE_PREFIX, signal)) {
     const id = restoreIdOfKey(key);

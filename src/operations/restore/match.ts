@@ -1,4 +1,5 @@
 import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
+import type { MovedDocuments } from './moved-documents.ts';
 import { BY_CONTENT, HASH_BYTES, RECORD, RecordCursor, sameAddress, sameBytes } from './records.ts';
 
 /** A document as one of the two sides knows it. Views that are valid during the call. */
@@ -42,9 +43,12 @@ const SIDED = {
   width: 3 * HASH_BYTES + 10,
 } as const;
 
+/** SIDED with the key in the target for its identity ‖ identity hash */
+const FOUND = { identity: SIDED.width, width: SIDED.width + HASH_BYTES } as const;
+
 /**
- * Matches our documents with those of the target one to one (design.md §7): all by scan key, then by logical id where
- * it is unique on both sides; documents known by content alone match any equal one.
+ * Matches our documents with those of the target one to one (design.md §7): all by scan key, then by what earlier
+ * restores kept on record, then by logical id where it is unique on both sides; documents known by content alone match any equal one.
  *
  * The text "7" and the number 7 are different keys, and one address (SHARED_ADDRESS).
  */
@@ -52,34 +56,63 @@ export async function matchDocuments(
   scratch: Scratch,
   ours: SortedRuns,
   target: SortedRuns,
+  moved: MovedDocuments | null,
   decisions: Decisions,
 ): Promise<void> {
   const free = new SortedRuns(scratch, SIDED.width);
+  const found = new SortedRuns(scratch, FOUND.width);
   const all = new SortedRuns(scratch, SIDED.width);
   const shared = await sharedAddresses(scratch, ours, target);
   try {
     const pairs: OnPair = (left, right) => decisions.pair(left, right);
-    const counts = await joinByKey(ours, target, shared, pairs, async (record, side, isShared) => {
-      if (side === BACKUP_FREE || side === TARGET_FREE) await addSided(free, record, side, isShared);
+    const sides = { ours, target, shared, moved };
+    const counts = await joinByKey(sides, pairs, async (record, side, isShared, targetKey) => {
+      if (targetKey !== null) await addFound(found, record, side, isShared, targetKey);
+      else if (side === BACKUP_FREE || side === TARGET_FREE) await addSided(free, record, side, isShared);
     });
+    await pairFound(found, decisions);
     if (counts.ours === 0 || counts.theirs === 0) {
       await decideFree(free, decisions);
       return;
     }
     // an id must be unique among all documents, not just among those that are left
-    await joinByKey(ours, target, shared, null, (record, side, isShared) =>
-      addSided(all, record, side, isShared),
-    );
+    await joinByKey(sides, null, (record, side, isShared) => addSided(all, record, side, isShared));
     await joinByIdentity(all, decisions);
   } finally {
     await shared.close();
     await free.close();
+    await found.close();
     await all.close();
   }
 }
 
+interface Sides {
+  readonly ours: SortedRuns;
+  readonly target: SortedRuns;
+  readonly shared: SortedRuns;
+  readonly moved: MovedDocuments | null;
+}
+
+/** The two sides of each document that is on record under another key: the target's comes first. */
+async function pairFound(found: SortedRuns, decisions: Decisions): Promise<void> {
+  let record: Buffer | null = null;
+  for (const cursor = await RecordCursor.open(found); cursor.current !== null; await cursor.advance()) {
+    if (record === null) {
+      record = Buffer.from(cursor.current);
+      continue;
+    }
+    const [ours, theirs] = [ofSided(cursor.current), ofSided(record)];
+    const isEqual =
+      (ours.flags & theirs.flags & BY_CONTENT) !== 0 &&
+      sameBytes(cursor.current, FOUND.identity, record, FOUND.identity, HASH_BYTES);
+    await decisions.pair(isEqual ? { ...ours, payload: theirs.payload } : ours, theirs);
+    record = null;
+  }
+}
+
 type OnPair = (ours: Side, theirs: Side) => Promise<void>;
-type OnRecord = (record: Buffer, side: number, isShared: boolean) => Promise<void>;
+/** `targetKey`: of a document that is on record under another key, the one that it has in the target. */
+type OnRecord = (record: Buffer, side: number, isShared: boolean, targetKey: Buffer | null) => Promise<void>;
 
 /**
  * Joins both sides by scan key. Resolves with how many documents of each have no partner.
@@ -87,15 +120,16 @@ type OnRecord = (record: Buffer, side: number, isShared: boolean) => Promise<voi
  * @param onRecord gets each record of both sides with what it is (TARGET_FREE …)
  */
 async function joinByKey(
-  backup: SortedRuns,
-  target: SortedRuns,
-  shared: SortedRuns,
+  { ours, target, shared, moved }: Sides,
   onPair: OnPair | null,
   onRecord: OnRecord,
 ): Promise<{ ours: number; theirs: number }> {
-  const left = await RecordCursor.open(backup);
+  const left = await RecordCursor.open(ours);
   const right = await RecordCursor.open(target);
   const addresses = await RecordCursor.open(shared);
+  const anyMoved = moved !== null && moved.byOurs.count > 0;
+  const movedOurs = anyMoved ? await RecordCursor.open(moved.byOurs) : null;
+  const movedTarget = anyMoved ? await RecordCursor.open(moved.byTarget) : null;
   const free = { ours: 0, theirs: 0 };
   while (left.current !== null || right.current !== null) {
     const order =
@@ -114,13 +148,25 @@ async function joinByKey(
     const isShared = addresses.current !== null && sameAddress(addresses.current, at);
     if (order === 0) await onPair?.(ofRecord(left.current!, isShared), ofRecord(right.current!, isShared));
     if (order <= 0) {
-      if (order < 0) free.ours++;
-      await onRecord(left.current!, order === 0 ? BACKUP_TAKEN : BACKUP_FREE, isShared);
+      const record = left.current!;
+      const isFound = order < 0 && movedOurs !== null && (await movedOurs.seek(record, 0));
+      if (isFound) {
+        await onRecord(record, BACKUP_TAKEN, isShared, movedOurs.current!.subarray(HASH_BYTES));
+      } else {
+        if (order < 0) free.ours++;
+        await onRecord(record, order === 0 ? BACKUP_TAKEN : BACKUP_FREE, isShared, null);
+      }
       if (!left.step()) await left.advance();
     }
     if (order >= 0) {
-      if (order > 0) free.theirs++;
-      await onRecord(right.current!, order === 0 ? TARGET_TAKEN : TARGET_FREE, isShared);
+      const record = right.current!;
+      const isFound = order > 0 && movedTarget !== null && (await movedTarget.seek(record, 0));
+      if (isFound) {
+        await onRecord(record, TARGET_TAKEN, isShared, record.subarray(RECORD.key, RECORD.key + HASH_BYTES));
+      } else {
+        if (order > 0) free.theirs++;
+        await onRecord(record, order === 0 ? TARGET_TAKEN : TARGET_FREE, isShared, null);
+      }
       if (!right.step()) await right.advance();
     }
   }
@@ -167,14 +213,32 @@ async function sharedAddresses(
 
 async function addSided(sided: SortedRuns, record: Buffer, side: number, isShared: boolean): Promise<void> {
   if (sided.full) await sided.flush();
-  const slot = sided.slot();
+  writeSided(sided.slot(), record, side, isShared);
+  sided.added();
+}
+
+async function addFound(
+  found: SortedRuns,
+  record: Buffer,
+  side: number,
+  isShared: boolean,
+  targetKey: Buffer,
+): Promise<void> {
+  if (found.full) await found.flush();
+  const slot = found.slot();
+  writeSided(slot, record, side, isShared);
+  slot.copy(slot, FOUND.identity, SIDED.identity, SIDED.side);
+  targetKey.copy(slot, SIDED.identity);
+  found.added();
+}
+
+function writeSided(slot: Buffer, record: Buffer, side: number, isShared: boolean): void {
   record.copy(slot, SIDED.identity, RECORD.identity, RECORD.identity + HASH_BYTES);
   slot[SIDED.side] = side;
   record.copy(slot, SIDED.payload, RECORD.payload, RECORD.payload + HASH_BYTES);
   slot[SIDED.flags] = record[RECORD.flags]! | (isShared ? SHARED_ADDRESS : 0);
   record.copy(slot, SIDED.place, RECORD.place, RECORD.width);
   record.copy(slot, SIDED.key, RECORD.key, RECORD.key + HASH_BYTES);
-  sided.added();
 }
 
 /** The documents of one identity: those of the target come first. */
@@ -281,7 +345,7 @@ function ofRecord(record: Buffer, isShared: boolean): Side {
 
 function ofSided(record: Buffer): Side {
   return {
-    key: record.subarray(SIDED.key, SIDED.width),
+    key: record.subarray(SIDED.key, SIDED.key + HASH_BYTES),
     payload: record.subarray(SIDED.payload, SIDED.payload + HASH_BYTES),
     place: record.subarray(SIDED.place, SIDED.key),
     flags: record[SIDED.flags]!,

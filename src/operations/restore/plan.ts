@@ -17,6 +17,8 @@ export interface RestorePlan {
 export interface RestoreOrigin {
   readonly backupId: string;
   readonly mode: RestoreMode;
+  /** Where the backup is from. */
+  readonly source: Pick<SourceIdentity, 'host' | 'project'>;
   readonly collection: string;
   readonly targetCollection: string;
   readonly target: SourceIdentity;

@@ -5,11 +5,12 @@ import { randomHex } from '../../kernel/random.ts';
 import { compactTime } from '../../model/backup-id.ts';
 import { FORMAT } from '../../model/manifest.ts';
 import type { RestoreReport } from '../../model/report.ts';
-import { encodeRestoreRecord } from '../../model/restore-record.ts';
+import { encodeRestoreRecord, type KeptArchive } from '../../model/restore-record.ts';
 import { formatInstant } from '../../model/time.ts';
 import type { Repository } from '../../repository.ts';
 import { onePiece } from '../../stores/store.ts';
 import { readBackObject } from '../read-back.ts';
+import { Bystanders } from './bystanders.ts';
 import { changesOf } from './changes.ts';
 import { keepArchive } from './kept-archive.ts';
 import type { PlanParts } from './plan.ts';
@@ -30,6 +31,8 @@ export async function keepRecord(
   const restoreId = `${compactTime(now)}_${randomHex(random, 4)}`;
   const { scratch } = reading;
   const kept = { restoreId, collection: origin.targetCollection };
+  const bystanders = new Bystanders(scratch);
+  await using _ = { [Symbol.asyncDispose]: () => bystanders.close() };
   try {
     const preImageArchive = overwritesAny(parts)
       ? await keepArchive(
@@ -44,8 +47,15 @@ export async function keepRecord(
       repository,
       scratch,
       { ...kept, what: 'changes', shape: 'flat' },
-      watched(parts, onEvent, changesOf(parts, signal)),
+      watched(
+        parts,
+        onEvent,
+        changesOf(parts, signal, (change) => bystanders.noteCreated(change)),
+      ),
       signal,
+    );
+    const bystanderArchive = await keepIfAny(bystanders.texts(state), (texts) =>
+      keepArchive(repository, scratch, { ...kept, what: 'bystanders', shape: 'flat' }, texts, signal),
     );
     const record = encodeRestoreRecord(codec, {
       format: FORMAT,
@@ -53,6 +63,7 @@ export async function keepRecord(
       backup_id: origin.backupId,
       mode: origin.mode,
       collection: origin.collection,
+      source: { host: origin.source.host, project: origin.source.project },
       target: { ...origin.target },
       target_collection: origin.targetCollection,
       undoes: origin.undoes,
@@ -63,6 +74,7 @@ export async function keepRecord(
       tool_version: host.toolVersion,
       changes,
       pre_images: preImageArchive,
+      bystanders: bystanderArchive,
     });
     const key = restoreRecordKey(restoreId);
     await repository.store.put(key, onePiece(record), signal);
@@ -81,6 +93,20 @@ export async function keepRecord(
       cause: thrown,
     });
   }
+}
+
+async function keepIfAny(
+  texts: AsyncGenerator<Uint8Array>,
+  keep: (texts: AsyncIterable<Uint8Array>) => Promise<KeptArchive>,
+): Promise<KeptArchive | null> {
+  const first = await texts.next();
+  if (first.done === true) return null;
+  return await keep(
+    (async function* () {
+      yield first.value;
+      yield* texts;
+    })(),
+  );
 }
 
 async function* watched(

@@ -30,6 +30,9 @@ export const BY_CONTENT = 1;
 /** Its key is the empty text, under which no server takes it back, and it has no other id. */
 export const NAMELESS = 2;
 
+/** Of what a restore changed: it was about to be deleted and inserted again, and is on record nowhere. */
+export const TAKEN_AWAY = 4;
+
 export class DocumentRecords {
   readonly runs: SortedRuns;
   /** Without keys that the server keeps, a document without an id of its own is known by its content alone. */

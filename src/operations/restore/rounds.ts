@@ -1,10 +1,17 @@
+import type { Codec } from '../../kernel/codec.ts';
+import type { SortedRuns } from '../../kernel/sorted-runs.ts';
 import type { ReportedError } from '../../model/report.ts';
-import type { Actions } from './actions.ts';
+import { scanKeyText } from '../../model/shape.ts';
+import { ACTION, type Actions, VERB } from './actions.ts';
 import { type ApplyTask, applyActions } from './apply.ts';
 import { applyDeletions } from './deletions.ts';
+import { documentsOfActions } from './documents-of-actions.ts';
+import { type IdMapWriter, movedText } from './id-map-writer.ts';
+import type { Material } from './material.ts';
 import { FATE } from './outcomes.ts';
 import { type Reader, readBack } from './read-back.ts';
 import type { TargetState } from './reading.ts';
+import { RecordCursor } from './records.ts';
 import { SecondLook } from './second-look.ts';
 
 /** Everything that was written, after all that could be mended was. */
@@ -51,7 +58,12 @@ const KEYED_SHARE = 20;
 const KEYED_MAX = 20_000;
 
 /** Carries out actions and reads back what became of them, again with what can be mended, until nothing can. */
-export async function writeInRounds(reader: Reader, actions: Actions, state: TargetState): Promise<Written> {
+export async function writeInRounds(
+  reader: Reader,
+  actions: Actions,
+  state: TargetState,
+  idMap: IdMapWriter | null,
+): Promise<Written> {
   const written: Written = {
     serverGivenKeys: reader.reading.collection.traits.serverGivenKeys,
     created: 0,
@@ -79,11 +91,12 @@ export async function writeInRounds(reader: Reader, actions: Actions, state: Tar
   await using opened = new AsyncDisposableStack();
   const byKey = isReadBackByKey(actions, state, written.serverGivenKeys);
   const secondLook = new SecondLook(reader.reading, state);
-  let next: Round = { actions, live: state.live, secondLook };
+  const kept = idMap !== null && { idMap };
+  let next: Round = { actions, live: state.live, secondLook, ...kept };
   for (let round = 1; round <= ROUNDS_MAX && next.actions.count > 0; round++) {
     const after = await writeOnce(reader, next, round, byKey, written);
     opened.defer(() => after.close());
-    next = { actions: after.again, live: after.state.live };
+    next = { actions: after.again, live: after.state.live, ...kept };
   }
   written.deleted = actions.deletions.count - written.undeleted - written.keptByOthers;
   return written;
@@ -98,7 +111,34 @@ export function isReadBackByKey(
   return !serverGivenKeys && count <= KEYED_MAX && (!whole || count * KEYED_SHARE <= documentCount);
 }
 
-type Round = Pick<ApplyTask, 'actions' | 'live' | 'secondLook'>;
+type Round = Pick<ApplyTask, 'actions' | 'live' | 'secondLook' | 'idMap'>;
+
+/** Keeps which documents are to be deleted and inserted again: between the two they are nowhere. */
+async function announceRecreations(idMap: IdMapWriter, reader: Reader, { writes }: Actions): Promise<void> {
+  const { material, reading } = reader;
+  let recreates = false;
+  for (
+    const cursor = await RecordCursor.open(writes);
+    cursor.current !== null && !recreates;
+    await cursor.advance()
+  )
+    recreates = cursor.current[ACTION.verb] === VERB.recreate;
+  if (!recreates) return;
+  await idMap.flush();
+  await idMap.keep(recreations(reading.platform.codec, material, writes, reading.signal));
+}
+
+async function* recreations(
+  codec: Codec,
+  material: Material,
+  writes: SortedRuns,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  for await (const { batch, index, action } of documentsOfActions(codec, material, writes, signal)) {
+    const id = scanKeyText(batch, index, material.shape);
+    if (action[ACTION.verb] === VERB.recreate && id !== null) yield movedText(id, 'nowhere', null);
+  }
+}
 
 async function writeOnce(
   reader: Reader,
@@ -124,6 +164,7 @@ async function writeOnce(
     onEvent: reading.onEvent,
     signal,
   };
+  if (roundTask.idMap !== undefined) await announceRecreations(roundTask.idMap, reader, actions);
   const applied = await applyActions(task);
   const { fates } = applied;
   await using _ = { [Symbol.asyncDispose]: () => applied.outcomes.close() };

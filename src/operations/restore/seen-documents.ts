@@ -3,13 +3,14 @@ import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
 import { scanKeyText } from '../../model/shape.ts';
 import { ACTION } from './actions.ts';
 import { documentsOfActions } from './documents-of-actions.ts';
+import { movedText } from './id-map-writer.ts';
 import { LiveDocuments } from './live-documents.ts';
 import type { Material } from './material.ts';
 import { FATE, OUTCOME } from './outcomes.ts';
 import { HASH_BYTES } from './records.ts';
 
 /** Fates of documents that stand under a key that the plan could not know, where the server chooses keys. */
-const INSERTED: readonly number[] = [FATE.created, FATE.recreated, FATE.insertInDoubt, FATE.existed];
+const INSERTED: readonly number[] = [FATE.created, FATE.insertInDoubt, FATE.existed];
 
 /**
  * The documents that a reading back found otherwise than the plan said, with equal content: under another key, or
@@ -45,7 +46,8 @@ export class SeenDocuments {
    * @param outcome OUTCOME record; @param payload hash of what is there now; @param place of its key
    */
   async add(outcome: Buffer, payload: Buffer, place: Buffer, sameBytes: boolean): Promise<void> {
-    const hasNewKey = this.#serverGivenKeys && INSERTED.includes(outcome[OUTCOME.fate]!);
+    const fate = outcome[OUTCOME.fate]!;
+    const hasNewKey = fate === FATE.recreated || (this.#serverGivenKeys && INSERTED.includes(fate));
     if (sameBytes && !hasNewKey) return;
     const key = hasNewKey ? await this.#live!.readKey(place, 0) : null;
     const writePlace = await this.#keys.add(key);
@@ -60,7 +62,7 @@ export class SeenDocuments {
     this.#records.added();
   }
 
-  /** A JSON text for each (SeenDocument), in the order of the material. Call once, after the last `add`. */
+  /** A JSON text for each (`movedText`). Call once, after the last `add`. */
   async *texts(
     codec: Codec,
     material: Material,
@@ -73,12 +75,7 @@ export class SeenDocuments {
       if (id === null) continue;
       const now = await this.#keys.readKey(action, ACTION.place);
       const seen = action.toString('hex', ACTION.before, ACTION.width);
-      const text = Buffer.concat([
-        Buffer.from('{"id":'),
-        id,
-        ...(now === null ? [] : [Buffer.from(',"now":'), now]),
-        Buffer.from(`,"seen":"${seen}"}`),
-      ]);
+      const text = movedText(id, now, seen);
       const document = action.toString('latin1', ACTION.block, ACTION.verb);
       // of several rounds the last one counts
       if (last !== null && last.document !== document) yield last.text;

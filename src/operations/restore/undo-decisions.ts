@@ -4,7 +4,7 @@ import type { ChangedDocuments } from './changed-documents.ts';
 import type { MatchCounts } from './decisions.ts';
 import { isAddressable } from './decisions.ts';
 import { type Decisions, SHARED_ADDRESS, type Side } from './match.ts';
-import { HASH_BYTES, RECORD, RecordCursor, sameBytes } from './records.ts';
+import { BY_CONTENT, HASH_BYTES, RECORD, RecordCursor, sameBytes, TAKEN_AWAY } from './records.ts';
 
 const NAMES_MAX = 20;
 /** What is to be brought back: scan key hash of the pre-image ‖ verb ‖ place of the live document ‖ its payload hash. */
@@ -47,7 +47,7 @@ export class UndoDecisions implements Decisions {
     const is = (payload: Buffer): boolean => sameBytes(theirs.payload, 0, payload, 0, HASH_BYTES);
     if (change.do !== 'create' && is(change.before)) {
       this.counts.same++;
-    } else if (change.do === 'delete' || !is(ours.payload)) {
+    } else if (change.do === 'delete' || !is(ours.payload) || mayBeAnother(ours, theirs)) {
       this.#noteChanged(change.name);
     } else if (!isAddressable(theirs)) {
       this.counts.unaddressable++;
@@ -66,7 +66,7 @@ export class UndoDecisions implements Decisions {
     const change = await this.#changes.read(ours.place);
     if (change.do === 'create') {
       this.counts.same++;
-    } else if (change.do === 'replace') {
+    } else if (change.do === 'replace' && (ours.flags & TAKEN_AWAY) === 0) {
       this.#noteChanged(change.name);
     } else {
       this.counts.created++;
@@ -132,4 +132,10 @@ export class UndoDecisions implements Decisions {
     this.counts.changed++;
     if (this.changedNames.length < NAMES_MAX) this.changedNames.push(name);
   }
+}
+
+/** A document that was taken away and may have been inserted again is not known by its content: others may hold the same. */
+function mayBeAnother(ours: Side, theirs: Side): boolean {
+  const isInDoubt = (ours.flags & TAKEN_AWAY) !== 0 && (ours.flags & BY_CONTENT) !== 0;
+  return isInDoubt && !sameBytes(ours.key, 0, theirs.key, 0, HASH_BYTES);
 }

@@ -2,7 +2,7 @@ import { BackupError, toBackupError } from '../../kernel/errors.ts';
 import type { CollectionPages } from '../../sources/source.ts';
 
 /** Writes under way at the same time; how many of them are sent at once is the client's affair. */
-const WRITES_IN_FLIGHT = 32;
+export const WRITES_IN_FLIGHT = 32;
 /** Nobody has so many documents: asks whether the target answers, not for any of them. */
 const OFFSET_BEHIND_THE_END = 1_000_000_000;
 
