@@ -253,6 +253,14 @@ export class SandboxCore {
     return found && Buffer.concat([...this.#storage.objects.read(found, 0, found.size)]);
   }
 
+  /** Puts an object beside those of its name. */
+  putObject(name: string, bytes: Uint8Array): void {
+    const arriving = this.#storage.objects.receive(this.#documents.newKey(), this.#documents.time);
+    arriving.write(bytes);
+    arriving.end();
+    this.#storage.objects.show(arriving, { name, contentType: 'application/octet-stream', metadata: null });
+  }
+
   /** Removes an object; false if there is none of this name. */
   removeObject(name: string): boolean {
     const found = this.#storage.objects.named(name);

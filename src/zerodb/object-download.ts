@@ -109,7 +109,7 @@ export class ObjectDownloads {
       return await this.#once(object, progress, end, sizeOf, sink, signal);
     }
     if (!isSuccess(response)) throw failureOf(response, this.#client.about(task));
-    await this.#unwrap(object, response, wanted, () =>
+    await this.#unwrap(object, response, wanted, sizeOf, () =>
       this.#once(object, progress, end, sizeOf, sink, signal),
     );
   }
@@ -117,8 +117,9 @@ export class ObjectDownloads {
   /** An answer that is about the object or the object itself: links and base64 stand in objects that are none of ours. */
   async #unwrap(
     { address }: Pick<ListedObject, 'address'>,
-    { body }: HttpResponse,
+    { headers, body }: HttpResponse,
     wanted: WantedBytes,
+    sizeOf: () => Promise<number | null>,
     again: () => Promise<void>,
   ): Promise<void> {
     const value = body[0] === OPENING_BRACE ? jsonOf(body) : null;
@@ -136,6 +137,7 @@ export class ObjectDownloads {
     }
     if (this.#delivery === 'unknown') this.#delivery = 'bytes';
     await wanted.take(body);
+    if (headers['content-length'] === undefined) await wanted.assertWhole(sizeOf);
   }
 }
 
@@ -190,6 +192,7 @@ class WantedBytes {
   /** A whole object. */
   async take(bytes: Uint8Array): Promise<void> {
     const wanted = bytes.subarray(this.#progress.offset, this.#end);
+    this.#position = bytes.length;
     if (wanted.length > 0) await this.#sink(wanted);
   }
 
