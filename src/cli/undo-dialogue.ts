@@ -9,7 +9,10 @@ import { banner } from './output/layout.ts';
 import { restoreSummary } from './output/summary.ts';
 import { show } from './restore-dialogue.ts';
 
-/** Takes a restore back; of one that was interrupted and gone on with, every part, the newest first. */
+/**
+ * Takes a restore back; of one that was interrupted and gone on with, every part, the newest first. A dry run shows the
+ * newest alone: what there is to do about the others depends on what it leaves.
+ */
 export async function undo(invocation: Invocation, restoreId: string, flags: CarryOutFlags) {
   const { session, output, context } = invocation;
   const repository = await session.repositoryOfRestore(restoreId, context.signal);
@@ -27,7 +30,7 @@ export async function undo(invocation: Invocation, restoreId: string, flags: Car
     const report = await carryOut(invocation, plan, flags);
     show(invocation, report);
     reports.push(report);
-    id = continues;
+    id = flags.dryRun === true ? null : continues;
   }
   return restoreSummary(reports, [], combinedExit(reports.map(({ exit_code }) => exit_code)));
 }

@@ -129,11 +129,18 @@ export async function planUndo(
       counts: { ...NO_COUNTS, ...counts },
       ...estimateOf(actions, state, serverGivenKeys),
       read_back: null,
-      warnings: [...maps.warnings, ...(state.complete ? [] : [unprovenTarget(name)])],
+      warnings: [...earlierPart(record), ...maps.warnings, ...(state.complete ? [] : [unprovenTarget(name)])],
       errors,
     },
   };
   return new Plan(parts, opened.move());
+}
+
+/** A restore that went on with another one wrote only what was left to do. */
+function earlierPart({ restore_id: restoreId, continues }: RestoreRecord): ReportedWarning[] {
+  if (continues === null) return [];
+  const message = `restore ${continues}, with which this one went on, is taken back after it, by a plan of its own`;
+  return [{ code: 'EARLIER_PART', message, object: restoreId }];
 }
 
 interface WhereDocumentsAre {

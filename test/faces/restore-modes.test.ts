@@ -205,3 +205,17 @@ test('an undo ends though a record says that it goes on with itself', async () =
   expect(undone.code, undone.stderr).toBe(0);
   expect(summary(undone.stdout).backups).toHaveLength(1);
 });
+
+test('a dry run of an undo shows the newest part of what was gone on with, and takes nothing for granted of the others', async () => {
+  project.sandbox.delete('users', 'u3');
+  const { stdout } = await zerodbBackup('restore', backupId);
+  const first = /Restore ID: (\S+)/.exec(stdout)![1]!;
+  project.sandbox.delete('users', 'u4');
+  const resumed = await zerodbBackup('resume', first, '--json');
+  const restoreId = summary(resumed.stdout).backups[0]!.restore_id;
+  const dry = summary((await zerodbBackup('undo', restoreId, '--dry-run', '--json')).stdout);
+  expect(dry.backups.map(({ counts }) => counts.deleted)).toEqual([1]);
+  const undone = summary((await zerodbBackup('undo', restoreId, '--json')).stdout);
+  expect(undone.backups.map(({ counts }) => counts.deleted)).toEqual([1, 1]);
+  expect([payload('u3'), payload('u4')]).toEqual([undefined, undefined]);
+});

@@ -15,17 +15,7 @@ export function defineUndo(program: Command, run: Run): void {
       'Brings back what a restore wrote over or deleted, and deletes what it created: just those documents that still\n' +
         'are as it left them. The others are named and left alone.',
     );
-  addFlag(command, '--dry-run', onOff, 'read everything, show the plan, write nothing');
-  addFlag(command, '--yes', onOff, 'do not ask');
-  addFlagsOf(command);
-  command.action((id: string, _options, self: Command) => {
-    const flags = self.optsWithGlobals<Flags>();
-    return run('undo', flags, async (invocation) => {
-      refuseUnconfirmed(invocation, flags);
-      const { undo } = await import('../undo-dialogue.ts');
-      return await undo(invocation, restoreIdArgument(id), flags);
-    });
-  });
+  define(command, run, 'undo');
 }
 
 export function defineResume(program: Command, run: Run): void {
@@ -36,15 +26,20 @@ export function defineResume(program: Command, run: Run): void {
       'Reads the target again and does what is left of a restore or an undo that did not come to its end. Nothing is\n' +
         'written twice.',
     );
+  define(command, run, 'resume');
+}
+
+/** What both do: they name a restore, and what they write is shown and agreed to first. */
+function define(command: Command, run: Run, name: 'undo' | 'resume'): void {
   addFlag(command, '--dry-run', onOff, 'read everything, show the plan, write nothing');
   addFlag(command, '--yes', onOff, 'do not ask');
   addFlagsOf(command);
   command.action((id: string, _options, self: Command) => {
     const flags = self.optsWithGlobals<Flags>();
-    return run('resume', flags, async (invocation) => {
+    return run(name, flags, async (invocation) => {
       refuseUnconfirmed(invocation, flags);
-      const { resume } = await import('../undo-dialogue.ts');
-      return await resume(invocation, restoreIdArgument(id), flags);
+      const dialogue = await import('../undo-dialogue.ts');
+      return await dialogue[name](invocation, restoreIdArgument(id), flags);
     });
   });
 }

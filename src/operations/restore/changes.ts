@@ -21,7 +21,7 @@ import { valueHash } from './values.ts';
  * - `at`: its key in the target, where that is another; `null` if the server will choose one
  * - `before`, `after`: hashes of the payload that is there, and that will be: the first 128 bits of SHA-256 in hex
  * - `fields`: of what is replaced, the members that will be another, new or gone; left out where either is no object
- * - `identity`, `by_content`: for targets that choose keys, what the document is known by there
+ * - `identity`, `by_content`: for targets that choose keys, and for documents without any, what the document is known by there
  */
 export interface Change {
   readonly do: 'create' | 'replace' | 'delete';
@@ -113,7 +113,8 @@ async function changeOfWrite(
       before === null
         ? null
         : changedMembers(payload(lineBatch(before), 0, state.shape), payload(batch, index, shape)),
-    identity: serverGivenKeys ? identity.toString('latin1') : null,
+    // what has no key at all is known by its bytes
+    identity: serverGivenKeys || hashes.unkeyed ? identity.toString('latin1') : null,
     byContent,
   };
 }

@@ -1,3 +1,5 @@
+import { appendFile, chmod } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { plannedChanges } from '../../../src/operations/plan-file.ts';
 import { applyRestore, planRestore } from '../../../src/operations/restore.ts';
@@ -238,4 +240,61 @@ test('a plan names numbers with all their digits', async () => {
   const names = await Array.fromAsync(plannedChanges(plan), ({ id }) => id);
   await plan.close();
   expect(names).toEqual(['9007199254740993']);
+});
+
+test('documents without any key: what is there cannot be named, what is gone need not be (A, flat)', async () => {
+  await using project = await Project.open(FLAT);
+  project.sandbox.insert('users', '{"id":null,"n":1}', { key: 'hidden' });
+  const { backups } = await project.backup({ collections: ['users'] });
+  project.sandbox.wipe('users');
+  const { report } = await project.restore({ backupId: backups[0]!.backup_id! });
+  // such a collection is never proved to be read completely
+  expect(report).toMatchObject({ exit_code: 3, counts: { created: 1 } });
+  expect(await undo(project, report.restore_id!)).toMatchObject({
+    exit_code: 3,
+    counts: { deleted: 0, same: 0, unaddressable: 1 },
+    errors: [{ code: 'RESTORE_UNADDRESSABLE' }],
+  });
+  expect(project.payloads('users')).toEqual(['{"id":null,"n":1}']);
+  project.sandbox.wipe('users');
+  expect(await undo(project, report.restore_id!)).toMatchObject({ exit_code: 0, counts: { same: 1 } });
+});
+
+test('an undo of what went on with another restore says that this one is left', async () => {
+  const { project, keys, backupId } = await backedUp(A);
+  await using _ = project;
+  project.sandbox.delete('users', keys[3]!);
+  const { report: first } = await project.restore({ backupId });
+  project.sandbox.delete('users', keys[3]!);
+  const { report } = await project.restore({ backupId, continues: first.restore_id! });
+  const plan = await planUndo(project.repository, project.target, report.restore_id!);
+  await plan.close();
+  expect(plan.report.warnings).toMatchObject([
+    { code: 'EARLIER_PART', message: expect.stringContaining(first.restore_id!) },
+  ]);
+});
+
+test('an undo trusts no store whose marker is damaged', async () => {
+  const { project, keys, backupId } = await backedUp(A);
+  await using _ = project;
+  project.sandbox.delete('users', keys[3]!);
+  const { report } = await project.restore({ backupId });
+  const marker = join(project.storePath, 'repository.json');
+  await chmod(marker, 0o600);
+  await appendFile(marker, ' ');
+  await expect(planUndo(project.repository, project.target, report.restore_id!)).rejects.toMatchObject({
+    code: 'MARKER_DAMAGED',
+  });
+});
+
+test('an undo goes to the server that was restored to, and to no other', async () => {
+  const { project, keys, backupId } = await backedUp(A);
+  await using _ = project;
+  await using other = await Project.open(A);
+  project.sandbox.delete('users', keys[3]!);
+  const { report } = await project.restore({ backupId });
+  await expect(planUndo(project.repository, other.target, report.restore_id!)).rejects.toMatchObject({
+    code: 'RESTORE_REFUSED',
+    message: expect.stringContaining(project.sandbox.project),
+  });
 });
