@@ -20,6 +20,7 @@ import {
 } from '../model/backup-id.ts';
 import { type Manifest, parseManifest, RECORD_BYTES_MAX } from '../model/manifest.ts';
 import { readObject, type Store } from '../stores/store.ts';
+import type { ManifestCache } from './manifest-cache.ts';
 
 /** What a catalog is read from; a Repository is one. */
 export interface CatalogHome {
@@ -45,20 +46,32 @@ const DATA_OBJECTS = [
   [INDEX_PREFIX, backupIdOfIndexKey],
 ] as const;
 
+export interface CatalogOptions {
+  /** Copies of manifests that are as good as those in the store for what the catalog is wanted for. */
+  readonly cache?: ManifestCache | null;
+  /** False: `unfinished` and `adopted` stay empty, and the store is listed once instead of three times. */
+  readonly wantUnfinished?: boolean;
+}
+
 /** Reads all manifests. Throws where the store cannot be listed; a manifest that fails is reported, never dropped. */
-export async function readCatalog(home: CatalogHome, signal?: AbortSignal): Promise<Catalog> {
+export async function readCatalog(
+  home: CatalogHome,
+  signal?: AbortSignal,
+  { cache = null, wantUnfinished = true }: CatalogOptions = {},
+): Promise<Catalog> {
   const { store } = home;
-  const ids: string[] = [];
-  for await (const { key } of store.list(MANIFEST_PREFIX, signal)) {
+  const sizes = new Map<string, number>();
+  for await (const { key, size } of store.list(MANIFEST_PREFIX, signal)) {
     const id = backupIdOfManifestKey(key);
-    if (id !== null) ids.push(id);
+    if (id !== null) sizes.set(id, size);
   }
-  const known = new Set(ids);
+  const ids = [...sizes.keys()];
+  await cache?.keep(new Set(ids));
   const unfinished = new Set<string>();
-  for (const [prefix, backupIdOf] of DATA_OBJECTS) {
+  for (const [prefix, backupIdOf] of wantUnfinished ? DATA_OBJECTS : []) {
     for await (const { key } of store.list(prefix, signal)) {
       const id = backupIdOf(key);
-      if (id !== null && !known.has(id)) unfinished.add(id);
+      if (id !== null && !sizes.has(id)) unfinished.add(id);
     }
   }
   const backups: Manifest[] = [];
@@ -67,7 +80,7 @@ export async function readCatalog(home: CatalogHome, signal?: AbortSignal): Prom
     for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
       try {
         if (parseBackupId(id) === null) throw misnamed(id);
-        backups.push(await readManifest(home, id, signal));
+        backups.push(await readManifest(home, id, signal, cache, sizes.get(id)));
       } catch (thrown) {
         signal?.throwIfAborted();
         damaged.push({ backupId: id, error: toBackupError(thrown, { object: id }) });
@@ -85,14 +98,27 @@ function adoptedIds(backups: readonly Manifest[]): string[] {
   return backups.flatMap(({ adopted_from }) => backupIdOfArchiveKey(adopted_from?.object_path ?? '') ?? []);
 }
 
-/** Throws BACKUP_MISSING, MANIFEST_DAMAGED, FORMAT_UNKNOWN or a store's error. */
+/**
+ * Throws BACKUP_MISSING, MANIFEST_DAMAGED, FORMAT_UNKNOWN or a store's error.
+ * @param size as the store lists it; a copy in the cache must have it
+ */
 export async function readManifest(
   home: CatalogHome,
   backupId: string,
   signal?: AbortSignal,
+  cache: ManifestCache | null = null,
+  size = -1,
 ): Promise<Manifest> {
   const parts = parseBackupId(backupId);
   if (parts === null) throw noSuchBackup(backupId, home);
+  const copy = size < 0 ? null : await cache?.read(backupId, size);
+  if (copy) {
+    try {
+      return parsedManifest(home, copy, parts, backupId);
+    } catch {
+      // a damaged copy says nothing about the store
+    }
+  }
   let bytes: Buffer;
   try {
     bytes = await readObject(home.store, manifestKey(backupId), RECORD_BYTES_MAX, signal);
@@ -100,6 +126,12 @@ export async function readManifest(
     if (thrown instanceof BackupError && thrown.code === 'STORE_MISSING') throw noSuchBackup(backupId, home);
     throw thrown;
   }
+  const manifest = parsedManifest(home, bytes, parts, backupId);
+  await cache?.write(backupId, bytes);
+  return manifest;
+}
+
+function parsedManifest(home: CatalogHome, bytes: Buffer, parts: BackupIdParts, backupId: string): Manifest {
   const manifest = parseManifest(home.platform.codec, bytes, backupId);
   assertOwnNames(home, manifest, parts);
   return manifest;

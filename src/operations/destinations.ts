@@ -1,5 +1,6 @@
 import { indexKey, manifestKey } from '../archive/layout.ts';
 import { type Catalog, readCatalog } from '../catalog/catalog.ts';
+import { openManifestCache } from '../catalog/manifest-cache.ts';
 import { BackupError, toBackupError } from '../kernel/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { type BackupReport, reportError, type StoredIn } from '../model/report.ts';
@@ -122,7 +123,7 @@ interface Place {
 /** A store that does not exist yet holds nothing: claimStore has looked. */
 async function catalogOf(repository: Repository, signal?: AbortSignal): Promise<Catalog> {
   try {
-    return await readCatalog(repository, signal);
+    return await readCatalog(repository, signal, { cache: openManifestCache(repository) });
   } catch (thrown) {
     if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
     return { backups: [], damaged: [], unfinished: [], adopted: [] };

@@ -1,5 +1,6 @@
 import { indexKey, manifestKey } from '../archive/layout.ts';
 import { isGood, matches, readCatalog, readManifest } from '../catalog/catalog.ts';
+import { openManifestCache } from '../catalog/manifest-cache.ts';
 import { combinedExit } from '../kernel/errors.ts';
 import type { OperationContext } from '../kernel/events.ts';
 import type { BackupType } from '../model/backup-id.ts';
@@ -39,7 +40,9 @@ async function listStore(
 ): Promise<ListReport> {
   const { clock } = repository.platform;
   const begun = clock.monotonic();
-  const catalog = await readCatalog(repository, context.signal);
+  const cache = openManifestCache(repository);
+  // where each request counts, what interrupted runs left is a matter for `verify`
+  const catalog = await readCatalog(repository, context.signal, { cache, wantUnfinished: cache === null });
   const wanted = catalog.backups.filter((manifest) => matches(manifest, request));
   const errors = catalog.damaged.map(({ error }) => reportError(error));
   const exits = errors.map(exitOf);

@@ -126,7 +126,7 @@ export function openDirectoryStore(
 
   return {
     label: `file://${root}`,
-    traits: { exclusiveCreate: true, listsAtOnce: true, holdsOthers: false },
+    traits: { exclusiveCreate: true, listsAtOnce: true, holdsOthers: false, remote: false },
 
     async put(key, pieces, signal) {
       const final = pathOf(key);

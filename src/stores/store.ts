@@ -39,6 +39,8 @@ export interface StoreTraits {
   readonly listsAtOnce: boolean;
   /** Others keep objects of theirs beside ours, under any names. */
   readonly holdsOthers: boolean;
+  /** Requests take time, and some servers count them: what never changes is worth a copy. */
+  readonly remote: boolean;
 }
 
 export interface StoredObject {

@@ -170,7 +170,7 @@ export function openZerodbStore(connection: ZerodbConnection, stateDirectory: st
 
   return {
     label,
-    traits: { exclusiveCreate: false, listsAtOnce: false, holdsOthers: true },
+    traits: { exclusiveCreate: false, listsAtOnce: false, holdsOthers: true, remote: true },
 
     async put(key, pieces, signal) {
       assertKey(key);

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { encodeManifest } from '../../src/model/manifest.ts';
+import { zlibCodec } from '../../src/platform/zlib-codec.ts';
 import { GOOD_STORAGE } from '../../src/sandbox/misbehaviour.ts';
 import { type Ended, runCommandLine } from '../support/command-line.ts';
+import { MANIFEST_FIELDS } from '../support/manifests.ts';
 import { type ServedProject, serveProject } from '../support/served-project.ts';
 
 /** The specification's own set-up: credentials, and nothing said about where backups go. */
@@ -62,5 +65,31 @@ describe.each(['A', 'B'] as const)('without a store configured, over dialect %s,
     expect(stderr).toContain('Storage quota exceeded for this project');
     expect(sandbox.objects.filter(({ name }) => name !== 'repository.json')).toEqual([]);
     expect((await run('list')).stdout).not.toContain('users_full');
+  }, 60_000);
+
+  it('lists 520 backups a second time in ten requests, in pages of 100', async () => {
+    const { sandbox } = project;
+    for (let index = 0; index < 520; index++) {
+      const day = new Date(Date.UTC(2024, 0, 1 + index)).toISOString().slice(0, 10).replaceAll('-', '');
+      const id = `users_full_${day}_020000`;
+      const manifest = encodeManifest(zlibCodec, {
+        ...MANIFEST_FIELDS,
+        backup_id: id,
+        file_name: `${id}.json.gz`,
+        object_path: `backups/${id}.json.gz`,
+      });
+      sandbox.putObject(`backups/${id}.json.gz`, Buffer.from('archive'));
+      sandbox.putObject(`indexes/${id}`, Buffer.from('index'));
+      sandbox.putObject(`manifests/${id}.json`, manifest);
+    }
+    sandbox.misbehave({ storage: { ...GOOD_STORAGE, listClamp: 100 } });
+    const first = await run('list', '--collection', 'users');
+    expect(first).toMatchObject({ code: 0 });
+    expect(first.stdout.split('\n').filter((line) => line.startsWith('users_full'))).toHaveLength(520);
+    sandbox.misbehave({ rateLimit: { requests: 60 } });
+    const before = sandbox.requests;
+    const second = await run('list', '--collection', 'users');
+    expect(second).toMatchObject({ code: 0, stdout: first.stdout });
+    expect(sandbox.requests - before).toBeLessThanOrEqual(10);
   }, 60_000);
 });

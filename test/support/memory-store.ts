@@ -10,7 +10,7 @@ export function memoryStore(objects: Map<string, Buffer> = new Map()): Store {
     new BackupError('STORE_MISSING', `there is no ${key}`, { object: key });
   return {
     label: 'memory:',
-    traits: { exclusiveCreate: true, listsAtOnce: true, holdsOthers: false },
+    traits: { exclusiveCreate: true, listsAtOnce: true, holdsOthers: false, remote: false },
 
     async put(key, pieces, signal) {
       assertKey(key);
