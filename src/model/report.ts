@@ -149,6 +149,8 @@ export interface RestoreReport extends Report {
   readonly undoes?: string;
   readonly backup_id: string;
   readonly collection: string;
+  /** Server that the collection was backed up from; left out of an undo. */
+  readonly source?: string;
   /** Collection and server that were written to, or would be. */
   readonly target_collection: string;
   readonly target: string;

@@ -8,6 +8,7 @@ import { Actions } from './restore/actions.ts';
 import { keyToInsert } from './restore/apply.ts';
 import { NO_COUNTS, writtenReport } from './restore/counts.ts';
 import { RestoreDecisions } from './restore/decisions.ts';
+import { otherSchema } from './restore/definitions.ts';
 import { EndangeredDocuments } from './restore/endangered.ts';
 import { estimateOf } from './restore/estimate.ts';
 import {
@@ -167,12 +168,16 @@ export async function planRestore(
 
   const newer = exact ? await newerDocuments(reading, state, actions, manifest) : [];
   const references = serverGivenKeys ? await referencesToLostKeys(reading, proved.material, actions) : [];
+  const schema = state.exists
+    ? await otherSchema(target, name, manifest.table_definition, context.signal)
+    : [];
   const warnings = [
     ...proved.warnings,
     ...(maps?.warnings ?? []),
     ...newer,
     ...references,
     ...planWarnings(manifest, state, name, serverGivenKeys ? counts.created : 0),
+    ...schema,
   ];
   const errors = [...incompleteness(manifest), ...proved.errors, ...unmatched(counts, name)];
   const parts = {

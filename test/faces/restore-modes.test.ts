@@ -219,3 +219,27 @@ test('a dry run of an undo shows the newest part of what was gone on with, and t
   expect(undone.backups.map(({ counts }) => counts.deleted)).toEqual([1, 1]);
   expect([payload('u3'), payload('u4')]).toEqual([undefined, undefined]);
 });
+
+test('another server is named before it is written to, and agreed to', async () => {
+  await using other = await serveProject({ dialects: ['A'] });
+  other.sandbox.wipe();
+  const argv = ['restore', backupId, '--target', other.sandbox.url];
+  const refused = await zerodbBackup(...argv);
+  expect([refused.code, other.sandbox.writes]).toEqual([9, 0]);
+  expect(refused.stderr).toContain('--yes');
+  const shown = async (...more: string[]) =>
+    await runCommandLine([...argv, ...more], {
+      env: {
+        ...project.env,
+        ZERODB_TARGET_API_KEY: other.sandbox.apiKey,
+        ZERODB_TARGET_PROJECT_ID: other.sandbox.project,
+      },
+      cwd: project.home,
+    });
+  const done = await shown('--yes');
+  expect(done.code, done.stderr).toBe(0);
+  const name = ({ sandbox }: ServedProject): string =>
+    `users on ${sandbox.url.replace('http://', '')} project ${sandbox.project}`;
+  expect(done.stdout).toContain(`Plan for ${name(other)}, 300 documents`);
+  expect(done.stdout).toContain(`Backed up from ${name(project)}`);
+});

@@ -24,12 +24,28 @@ const TESTS: Readonly<Record<string, readonly [file: string, title: string]>> = 
     'unit/operations/undo',
     'what others write while a plan waits is not written over',
   ],
+  'X07 wrong target': [
+    'faces/restore-modes',
+    'another server is named before it is written to, and agreed to',
+  ],
   'X08 documents that the target refuses': [
     'contracts/target.contract',
     'names the one document that is refused, and goes on with others',
   ],
+  'X09 fewer inserted than sent': [
+    'unit/zerodb/dialect-d',
+    'takes no insert for done that is not confirmed row by row',
+  ],
   'X10 damaged backup': ['faces/restore-modes', 'what is good of a damaged backup'],
+  'X11 empty collection, empty database': [
+    'unit/operations/whole-collections',
+    'an empty collection comes back with its definition',
+  ],
   'X12 rate limit': ['contracts/target.contract', 'repeats an insert that was refused with 429, once it may'],
+  'X13 the collection has another schema': [
+    'unit/operations/whole-collections',
+    'a collection that exists with another schema is named, and kept as it is',
+  ],
   'X14 server that reformats': [
     'unit/operations/undo',
     'a server that writes JSON its own way does not stop an undo',
@@ -42,6 +58,10 @@ const TESTS: Readonly<Record<string, readonly [file: string, title: string]>> = 
   'X17 chosen documents': [
     'faces/restore-modes',
     'chosen documents: nothing else is written, and little is read',
+  ],
+  'X18 ten times as many': [
+    'unit/operations/whole-collections',
+    'ten times as many documents: progress and rate are shown, and a stop is gone on with',
   ],
 };
 

@@ -34,6 +34,9 @@ export function planLines(report: RestoreReport): string[] {
     report.mode === 'undo'
       ? `Plan for ${destination(report)}, ${formatCount(document_count)} documents that the restore changed:`
       : `Plan for ${destination(report)}, ${formatCount(document_count)} documents in the backup:`,
+    ...(report.source === undefined
+      ? []
+      : [`  Backed up from ${printable(report.collection)} on ${printable(report.source)}`]),
     ...line(counts.created, 'to create'),
     ...line(counts.replaced, 'to replace'),
     ...line(counts.deleted, 'to delete'),

@@ -2,6 +2,7 @@ import { BackupError } from '../../kernel/errors.ts';
 import { printable, truncated } from '../../kernel/printable.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { type ReportedError, type ReportedWarning, reportError } from '../../model/report.ts';
+import type { SourceIdentity } from '../../sources/source.ts';
 import type { Target } from '../../sources/target.ts';
 import type { TargetState } from './reading.ts';
 import type { Written } from './rounds.ts';
@@ -13,6 +14,7 @@ export function describe(manifest: Manifest, collection: string, target: string)
     operation: 'restore' as const,
     backup_id: manifest.backup_id,
     collection: manifest.collection,
+    source: serverName(manifest.source),
     target_collection: collection,
     target,
     backup_type: manifest.backup_type,
@@ -22,7 +24,10 @@ export function describe(manifest: Manifest, collection: string, target: string)
 }
 
 export function targetName(target: Target): string {
-  const { host, project } = target.identity;
+  return serverName(target.identity);
+}
+
+function serverName({ host, project }: Pick<SourceIdentity, 'host' | 'project'>): string {
   return project === null ? host : `${host} project ${project}`;
 }
 
