@@ -52,6 +52,7 @@ async function run(task: ToolTask): Promise<ToolResult> {
           exclude: [],
           configuredCollections: [],
           dryRun: false,
+          incremental: null,
           compression: task.compression,
           concurrency: 1,
           consistency: 'window',

@@ -48,7 +48,7 @@ export interface ServiceOptions {
 }
 
 export interface BackupOptions extends OperationContext {
-  /** Incremental backups come in a later version: true is refused. */
+  /** Stores what differs from the newest good full backup; a full one is made where there is none, or it is too old. */
   readonly incremental?: boolean;
   /** Reads everything and writes nothing. */
   readonly dryRun?: boolean;
@@ -99,12 +99,12 @@ export class BackupService implements AsyncDisposable {
     return new BackupService(platform, new Session({ platform, configuration, redaction, onNote }));
   }
 
-  /** A full backup of one collection. */
+  /** A backup of one collection, a full one unless `incremental`. */
   async backupCollection(collection: string, options: BackupOptions = {}): Promise<BackupReport> {
     return await this.#backup([collection], options);
   }
 
-  /** A full backup of every collection of the project, but for those that the configuration excludes. */
+  /** A backup of every collection of the project, but for those that the configuration excludes. */
   async backupAllCollections(options: BackupOptions = {}): Promise<BackupReport> {
     return await this.#backup(null, options);
   }
@@ -232,9 +232,9 @@ export class BackupService implements AsyncDisposable {
   }
 
   async #backup(collections: readonly string[] | null, options: BackupOptions): Promise<BackupReport> {
-    if (options.incremental === true) throw notYet('incremental');
     const request = await this.#session.backupRequest({
       collections,
+      incremental: options.incremental === true,
       dryRun: options.dryRun === true,
       adoptStore: false,
     });
@@ -251,10 +251,4 @@ async function carryOut(
   } finally {
     await plan.close();
   }
-}
-
-function notYet(what: string): BackupError {
-  return new BackupError('USAGE_INVALID', `${what} is not in this version yet`, {
-    kept: 'Nothing was done.',
-  });
 }

@@ -110,12 +110,15 @@ export class Session {
   /** A backup as it is configured. */
   async backupRequest(asked: {
     readonly collections: readonly string[] | null;
+    readonly incremental: boolean;
     readonly dryRun: boolean;
     readonly adoptStore: boolean;
   }): Promise<BackupRequest> {
     const { exclude, collections, compression, consistency, concurrency, mirror } = this.#settings;
+    const { fullAfter: baseAgeMaxMs, fullAbove } = this.#settings;
     return {
       ...asked,
+      incremental: asked.incremental ? { baseAgeMaxMs, sizeMax: fullAbove / 100 } : null,
       exclude: exclude ?? [],
       configuredCollections: collections ?? [],
       compression,

@@ -54,6 +54,8 @@ export function headerText(header: ArchiveHeader): string {
   return `${JSON.stringify(members).slice(0, -1)},"documents":[\n`;
 }
 
-export function trailerText(documentCount: number, documentsDigest: string): string {
-  return `],"deleted_ids":[],"document_count":${documentCount},"documents_digest":"${documentsDigest}"}\n`;
+/** What stands before the keys of deleted documents (JSON texts, commas between them) in the trailer, and behind them. */
+export const TRAILER_START = '],"deleted_ids":[';
+export function trailerEnd(documentCount: number, documentsDigest: string): string {
+  return `],"document_count":${documentCount},"documents_digest":"${documentsDigest}"}\n`;
 }

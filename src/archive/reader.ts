@@ -1,5 +1,6 @@
 import type { Codec } from '../kernel/codec.ts';
 import { BackupError } from '../kernel/errors.ts';
+import { decodedKey } from '../kernel/json/strings.ts';
 import { truncated } from '../kernel/printable.ts';
 import { DOCUMENT_SHAPES, type DocumentBatch, type DocumentShape } from '../model/document.ts';
 import { ARCHIVE_VERSION, FORMAT } from '../model/manifest.ts';
@@ -20,7 +21,8 @@ export interface ReadHeader {
 export interface ReadTrailer {
   readonly documentCount: number;
   readonly documentsDigest: string;
-  readonly deletedKeys: readonly (string | number)[];
+  /** Scan keys, decoded as the hashes of keys take them (design.md §5.3). */
+  readonly deletedKeys: readonly Uint8Array[];
 }
 
 /** The documents of one block. */
@@ -161,7 +163,10 @@ export class ArchiveReader {
 
   #parseTrailer(text: Buffer): ReadTrailer {
     try {
-      const value = JSON.parse(`{"documents":[${text.toString('utf8')}`) as Record<string, unknown>;
+      const value = JSON.parse(`{"documents":[${text.toString('utf8')}`, withKeyTexts) as Record<
+        string,
+        unknown
+      >;
       const {
         document_count: documentCount,
         documents_digest: documentsDigest,
@@ -171,11 +176,12 @@ export class ArchiveReader {
         typeof documentCount !== 'number' ||
         typeof documentsDigest !== 'string' ||
         !Array.isArray(deletedKeys) ||
+        !deletedKeys.every((key) => key instanceof KeyText) ||
         !hasExactly(value, TRAILER_MEMBERS)
       ) {
         throw new Error('its members are others');
       }
-      return { documentCount, documentsDigest, deletedKeys };
+      return { documentCount, documentsDigest, deletedKeys: deletedKeys.map((key) => key.decoded()) };
     } catch (cause) {
       throw this.#damaged(this.blocks.length, 'is not the trailer of an archive', cause);
     }
@@ -198,6 +204,23 @@ export class ArchiveReader {
       cause,
     });
   }
+}
+
+/** JSON text of a key: a number has no other form that keeps its digits, a text none that keeps lone surrogates. */
+class KeyText {
+  readonly #json: Buffer;
+  constructor(json: string) {
+    this.#json = Buffer.from(json);
+  }
+  decoded(): Uint8Array {
+    return decodedKey(this.#json, 0, this.#json.length);
+  }
+}
+
+/** For JSON.parse: numbers and texts in lists become KeyTexts. */
+function withKeyTexts(this: unknown, _name: string, value: unknown, context?: { source?: string }): unknown {
+  if (!Array.isArray(this) || (typeof value !== 'string' && typeof value !== 'number')) return value;
+  return new KeyText(typeof value === 'number' ? context!.source! : JSON.stringify(value));
 }
 
 function hasExactly(value: Readonly<Record<string, unknown>>, members: readonly string[]): boolean {

@@ -4,7 +4,7 @@ import type { Scratch } from '../kernel/sorted-runs.ts';
 import type { DocumentBatch } from '../model/document.ts';
 import { withBlockLengths } from './block-lengths.ts';
 import { DocumentHasher, DocumentTotals } from './document-hashes.ts';
-import { type ArchiveHeader, type ArchiveSettings, headerText, trailerText } from './format.ts';
+import { type ArchiveHeader, type ArchiveSettings, headerText, TRAILER_START, trailerEnd } from './format.ts';
 import { type Block, IndexBuilder } from './index-file.ts';
 
 const COMMA = 0x2c;
@@ -64,8 +64,14 @@ export class ArchiveWriter {
     this.index = new IndexBuilder(codec, scratch, header.shape !== 'flat');
   }
 
-  /** Takes over the batches: their memory is released as soon as their documents are in blocks. */
-  async *pieces(batches: AsyncIterable<DocumentBatch>): AsyncGenerator<Uint8Array> {
+  /**
+   * Takes over the batches: their memory is released as soon as their documents are in blocks. `deletedKeys` is asked
+   * behind the last one: JSON texts of the scan keys of documents that the base holds and the state does not.
+   */
+  async *pieces(
+    batches: AsyncIterable<DocumentBatch>,
+    deletedKeys: () => readonly Uint8Array[] = () => [],
+  ): AsyncGenerator<Uint8Array> {
     this.#enqueue([Buffer.from(headerText(this.#header))], 0);
     for await (const batch of batches) {
       this.totals.addEncoding(batch);
@@ -90,8 +96,26 @@ export class ArchiveWriter {
       if (allCopied) releaseMemory(batch.bytes);
     }
     yield* this.#closeBlock(LINE);
-    this.#enqueue([Buffer.from(trailerText(this.totals.documentCount, this.totals.documentsDigest))], 0);
+    yield* this.#trailer(deletedKeys());
     yield* this.#drain(0);
+  }
+
+  /** In blocks as large as those of documents; only the first begins as no document does. */
+  async *#trailer(deletedKeys: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+    let parts: Uint8Array[] = [Buffer.from(TRAILER_START)];
+    let length = 0;
+    for (const [index, key] of deletedKeys.entries()) {
+      if (length + key.length > this.#blockBytesMax) {
+        this.#enqueue(parts, 0);
+        yield* this.#drain(this.#settings.inFlight);
+        [parts, length] = [[], 0];
+      }
+      if (index > 0) parts.push(Buffer.of(COMMA));
+      parts.push(key);
+      length += key.length + 1;
+    }
+    parts.push(Buffer.from(trailerEnd(this.totals.documentCount, this.totals.documentsDigest)));
+    this.#enqueue(parts, 0);
   }
 
   /** SHA-256 of the whole archive in hex; once, after `pieces` has ended. */

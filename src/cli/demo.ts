@@ -101,7 +101,12 @@ function seed({ sandbox, invocation: { output } }: Stage): void {
 async function backUp({ session, invocation }: Stage): Promise<void> {
   const { output, context } = invocation;
   step(output, 2, 'Back up everything', 'zerodb-backup backup');
-  const request = await session.backupRequest({ collections: null, dryRun: false, adoptStore: false });
+  const request = await session.backupRequest({
+    collections: null,
+    incremental: false,
+    dryRun: false,
+    adoptStore: false,
+  });
   const report = await backup(await session.repository(), await session.source(), request, context);
   for (const { collection, outcome, document_count, raw_size, file_size } of report.backups) {
     const sizes = `${formatSize(raw_size)} of JSON in ${formatSize(file_size)}`;

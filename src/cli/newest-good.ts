@@ -1,4 +1,5 @@
 import { BackupError } from '../kernel/errors.ts';
+import { stateCount } from '../model/manifest.ts';
 import type { ListedBackup } from '../model/report.ts';
 import { list } from '../operations/list.ts';
 import type { Repository } from '../repository.ts';
@@ -31,19 +32,19 @@ export async function newestGood(
 
 /** Why the newest good backup of a collection may not be what somebody wants back. */
 function doubts(backups: readonly ListedBackup[], newest: ListedBackup): string[] {
-  const { backup_id, collection, document_count } = newest.manifest;
+  const { backup_id, collection } = newest.manifest;
   const ofCollection = backups.filter(({ manifest }) => manifest.collection === collection);
   const passedOver = ofCollection
     .slice(0, ofCollection.indexOf(newest))
     .map(({ manifest }) => manifest.backup_id);
-  const fuller = ofCollection.find(({ manifest, good }) => good && manifest.document_count > 0)?.manifest;
+  const fuller = ofCollection.find(({ manifest, good }) => good && stateCount(manifest) > 0)?.manifest;
   return [
     ...(passedOver.length > 0
       ? [`${backup_id} is not the newest: ${passedOver.join(', ')} is incomplete`]
       : []),
-    ...(document_count === 0 && fuller !== undefined
+    ...(stateCount(newest.manifest) === 0 && fuller !== undefined
       ? [
-          `${backup_id} is empty; ${fuller.backup_id} has ${fuller.document_count} documents: restore it by its id if they are wanted`,
+          `${backup_id} is empty; ${fuller.backup_id} has ${stateCount(fuller)} documents: restore it by its id if they are wanted`,
         ]
       : []),
   ];

@@ -111,6 +111,18 @@ export const OPTIONS = {
     { commands: ['backup'] },
   ),
 
+  fullAfter: defaulted(
+    duration,
+    7 * 24 * 60 * 60 * 1000,
+    'an incremental backup becomes a full one if the full one that it would build on is older',
+    { commands: ['backup'] },
+  ),
+  fullAbove: defaulted(
+    count(1, 100),
+    50,
+    'an incremental backup becomes a full one if it would be more than so many percent of it',
+    { commands: ['backup'] },
+  ),
   mirror: defaulted(
     unlessOff,
     true,

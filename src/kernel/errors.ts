@@ -33,6 +33,10 @@ export const ERROR_CODES = {
   ARCHIVE_DAMAGED: { exit: 4, meaning: 'an archive is not what was written' },
   INDEX_DAMAGED: { exit: 4, meaning: 'an index is not what was written' },
   MARKER_DAMAGED: { exit: 4, meaning: 'the marker repository.json is not what was written' },
+  CHAIN_BROKEN: {
+    exit: 4,
+    meaning: 'the full backup that an incremental one is built on is gone or another',
+  },
   RECORD_DAMAGED: { exit: 4, meaning: 'the record of a restore is not what was written' },
   MIRROR_FAILED: { exit: 3, meaning: 'the collection backup_metadata could not be brought up to date' },
   BACKUP_STALE: { exit: 3, meaning: 'a collection has no backup young enough' },

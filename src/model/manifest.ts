@@ -76,6 +76,11 @@ const manifestSchema = z.looseObject({
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
+/** Documents of the collection at the time of a backup: of an incremental one those of its base that stayed count too. */
+export function stateCount({ state_count, document_count }: Manifest): number {
+  return state_count ?? document_count;
+}
+
 export type UnsignedManifest = Omit<Manifest, 'manifest_sha256' | 'signature'>;
 
 /**

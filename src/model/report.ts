@@ -43,7 +43,14 @@ export interface CollectionBackup {
   readonly outcome: 'completed' | 'incomplete' | 'failed' | 'skipped';
   /** Null where no backup was made: failed, skipped, or a dry run. */
   readonly backup_id: string | null;
+  readonly backup_type: Manifest['backup_type'] | null;
+  /** Why a full backup was made where an incremental one was asked for. */
+  readonly full_because?: string;
+  /** Documents of the archive: of an incremental backup those that are new or changed. */
   readonly document_count: number;
+  /** Documents of the collection, where that is more than its archive holds. */
+  readonly state_count?: number;
+  readonly deleted_count?: number;
   /** Bytes of JSON. */
   readonly raw_size: number;
   /** Bytes of the archive. */

@@ -20,6 +20,10 @@ import type { Finding } from '../sources/scan/finding.ts';
 import { Scan, ScanMustRestart } from '../sources/scan/scan.ts';
 import type { ListedCollection, Source } from '../sources/source.ts';
 import { BackupDraft } from './backup-draft.ts';
+import type { BaseBackup } from './destinations.ts';
+import { Increment, type IncrementLimits } from './incremental/increment.ts';
+import { NotIncremental } from './incremental/not-incremental.ts';
+import { openBase } from './incremental/proved-base.ts';
 import { readBackArchive } from './read-back.ts';
 
 export interface CollectionJob {
@@ -32,6 +36,9 @@ export interface CollectionJob {
   readonly point: boolean;
   /** Awaited before anything is stored. */
   readonly beforeStoring: () => Promise<void>;
+  /** What an incremental backup is built on; null: a full one is made. */
+  readonly base: BaseBackup | null;
+  readonly incrementLimits: IncrementLimits;
   /** Ids that are taken in the store; shared by the whole run. */
   readonly takenIds: Set<string>;
   /** Whether a collection that holds nothing gets a backup. */
@@ -48,22 +55,37 @@ const POINT_ATTEMPTS_MAX = 3;
 /** The collection changed between the two reads that `--consistency point` compares. */
 class PointMissed extends Error {}
 
+/** A backup that was made: the manifest as stored or, in a dry run, as it would be. */
+export interface MadeBackup {
+  readonly manifest: Manifest;
+  /** Why it is a full one where an incremental one was asked for. */
+  readonly fullBecause: string | null;
+}
+
 /**
- * One collection, scan to manifest. Returns the manifest as stored or, in a dry run, as it would be; null where the
- * collection is empty and not to be backed up. A failure leaves nothing that a catalog would show.
+ * One collection, scan to manifest. Null where the collection is empty and not to be backed up. Where an incremental
+ * backup is not to be had it is a full one. A failure leaves nothing that a catalog would show.
  */
 export async function backupCollection(
   repository: Repository,
   source: Source,
   job: CollectionJob,
-): Promise<Manifest | null> {
+): Promise<MadeBackup | null> {
   let withoutKeyset = false;
+  let fullBecause: string | null = null;
   let attempts = 0;
   for (;;) {
     attempts++;
+    const base = fullBecause === null ? job.base : null;
     try {
-      return await backUpOnce(repository, source, job, withoutKeyset, attempts < POINT_ATTEMPTS_MAX);
+      const attempt = { base, withoutKeyset, mayRepeat: attempts < POINT_ATTEMPTS_MAX };
+      const manifest = await backUpOnce(repository, source, job, attempt);
+      return manifest === null ? null : { manifest, fullBecause };
     } catch (thrown) {
+      if (thrown instanceof NotIncremental && base !== null) {
+        fullBecause = thrown.message;
+        continue;
+      }
       if (thrown instanceof ScanMustRestart && !withoutKeyset) {
         withoutKeyset = true;
         job.onEvent({
@@ -79,13 +101,19 @@ export async function backupCollection(
   }
 }
 
+interface Attempt {
+  readonly base: BaseBackup | null;
+  readonly withoutKeyset: boolean;
+  /** Whether it can be tried once more. */
+  readonly mayRepeat: boolean;
+}
+
 /** source → scan → archive → store → read-back → index → manifest. */
 async function backUpOnce(
   repository: Repository,
   source: Source,
   job: CollectionJob,
-  withoutKeyset: boolean,
-  mayRepeat: boolean,
+  { base: baseBackup, withoutKeyset, mayRepeat }: Attempt,
 ): Promise<Manifest | null> {
   const { platform } = repository;
   const { clock, codec } = platform;
@@ -100,11 +128,12 @@ async function backUpOnce(
 
   const scan = await openScan();
   if (scan.startsEmpty && !job.backUpEmpty) return null;
+  await using opened = new AsyncDisposableStack();
+  const increment = baseBackup === null ? null : await openIncrement(source, baseBackup, job);
+  if (increment !== null) opened.defer(() => increment.close());
   const encodedCollection = encodeCollectionName(codec, name);
-  const backupId = takeBackupId(
-    { encodedCollection, backupType: 'full', startedAt: scan.startedAt },
-    job.takenIds,
-  );
+  const backupType = increment === null ? 'full' : 'incremental';
+  const backupId = takeBackupId({ encodedCollection, backupType, startedAt: scan.startedAt }, job.takenIds);
   const startedAt = formatPlainTime(scan.startedAt);
   const writer = new ArchiveWriter(
     codec,
@@ -112,10 +141,10 @@ async function backUpOnce(
     {
       backupId,
       collection: name,
-      backupType: 'full',
+      backupType,
       timestamp: startedAt,
-      sinceTimestamp: null,
-      baseBackupId: null,
+      sinceTimestamp: baseBackup?.manifest.created_at ?? null,
+      baseBackupId: baseBackup?.manifest.backup_id ?? null,
       shape: scan.shape,
     },
     { compression: job.compression, level: null, inFlight: BLOCKS_IN_FLIGHT },
@@ -125,13 +154,21 @@ async function backUpOnce(
     if (!job.dryRun) await job.beforeStoring();
     const key = archiveKey(backupId, job.compression);
     const watched = new WatchedBatches(job);
-    await draft.put(key, writer.pieces(watched.of(scan.batches())));
+    const scanned = watched.of(scan.batches());
+    const batches = increment === null ? scanned : increment.changed(scan, scanned);
+    await draft.put(
+      key,
+      writer.pieces(batches, () => increment?.deletedKeys ?? []),
+    );
     const endedAt = clock.now();
     const sha256 = writer.fileHash();
+    const { documentCount, documentsDigest } = writer.totals;
+    increment?.assertStored({ documentCount, documentsDigest, fileSize: writer.fileSize });
 
     let consistency: Manifest['consistency'] = isComplete(scan.finding) ? 'window' : 'unproven';
     if (job.point && consistency === 'window') {
-      if (await readsTheSame(codec, await openScan(), writer.totals)) consistency = 'point';
+      const first = increment?.state ?? writer.totals;
+      if (await readsTheSame(codec, await openScan(), first)) consistency = 'point';
       else if (mayRepeat) throw new PointMissed();
     }
     if (job.readBack && !job.dryRun) {
@@ -145,13 +182,13 @@ async function backUpOnce(
       backup_id: backupId,
       run_id: job.runId,
       collection: name,
-      backup_type: 'full',
-      base_backup_id: null,
+      backup_type: backupType,
+      base_backup_id: baseBackup?.manifest.backup_id ?? null,
       file_name: archiveFileName(backupId, job.compression),
       object_path: key,
       file_size: writer.fileSize,
       document_count: writer.totals.documentCount,
-      deleted_count: 0,
+      deleted_count: increment?.deletedKeys.length ?? 0,
       status: isComplete(scan.finding) ? 'completed' : 'incomplete',
       version: ARCHIVE_VERSION,
       created_at: startedAt,
@@ -171,6 +208,10 @@ async function backUpOnce(
       index,
       documents_digest: writer.totals.documentsDigest,
       content_digest: writer.totals.contentDigest,
+      ...(increment !== null && {
+        state_count: increment.state.documentCount,
+        state_digest: increment.state.documentsDigest,
+      }),
       compression: job.compression,
       encryption: null,
       tool_version: platform.host.toolVersion,
@@ -184,6 +225,15 @@ async function backUpOnce(
   } finally {
     await writer.close();
   }
+}
+
+async function openIncrement(
+  source: Source,
+  { repository, manifest }: BaseBackup,
+  { scratch, incrementLimits, signal }: CollectionJob,
+): Promise<Increment> {
+  const base = await openBase(repository, manifest, signal);
+  return new Increment(source, base, scratch, incrementLimits, signal);
 }
 
 /** Reports progress while documents pass, and counts line breaks that the scanner had to replace. */
@@ -216,7 +266,11 @@ class WatchedBatches {
   }
 }
 
-async function readsTheSame(codec: Codec, scan: Scan, first: DocumentTotals): Promise<boolean> {
+async function readsTheSame(
+  codec: Codec,
+  scan: Scan,
+  first: Pick<DocumentTotals, 'documentCount' | 'documentsDigest'>,
+): Promise<boolean> {
   const hasher = new DocumentHasher(codec, scan.shape);
   const second = new DocumentTotals();
   for await (const batch of scan.batches()) {

@@ -5,19 +5,20 @@ import { randomHex } from '../kernel/random.ts';
 import { runWorkers } from '../kernel/workers.ts';
 import { compactTime } from '../model/backup-id.ts';
 import { FOURTEEN_COLLECTIONS, MIRROR_COLLECTION } from '../model/collections.ts';
-import type { Manifest } from '../model/manifest.ts';
+import { type Manifest, stateCount } from '../model/manifest.ts';
 import {
   type BackupReport,
   type CollectionBackup,
   type ReportedWarning,
   reportError,
 } from '../model/report.ts';
+import { parseInstant } from '../model/time.ts';
 import { openScratch, type Repository } from '../repository.ts';
 import type { ListedCollection, Source } from '../sources/source.ts';
 import type { Target } from '../sources/target.ts';
 import { backupCollection } from './backup-collection.ts';
 import { errorsOf, exitOfResult, notMade, resultOf } from './backup-results.ts';
-import { type Destinations, oneStore, severalStores } from './destinations.ts';
+import { type BaseBackup, type Destinations, oneStore, severalStores } from './destinations.ts';
 import { mirror } from './mirror.ts';
 
 export interface BackupRequest {
@@ -27,6 +28,8 @@ export interface BackupRequest {
   /** Used where the server cannot list its collections; empty: the fourteen of the specification. */
   readonly configuredCollections: readonly string[];
   readonly dryRun: boolean;
+  /** What differs from the newest good full backup; null: full backups. */
+  readonly incremental: IncrementalPolicy | null;
   readonly compression: Compression;
   /** Collections at once. */
   readonly concurrency: number;
@@ -49,6 +52,13 @@ interface Candidate extends ListedCollection {
   readonly inRepository: boolean;
   /** Said by a server that lists its collections: it is not there. */
   readonly unlisted: boolean;
+}
+
+export interface IncrementalPolicy {
+  /** A full backup is made instead where the base is older. */
+  readonly baseAgeMaxMs: number;
+  /** And where the increment would be more than this part of its base. */
+  readonly sizeMax: number;
 }
 
 /** Several stores that a run brings its backups to, and the place where they are made. */
@@ -109,13 +119,16 @@ export async function backup(
       let result: CollectionBackup;
       try {
         if (candidate.unlisted) throw absent(candidate);
-        const manifest = await backupCollection(repository, source, {
+        const { base, fullBecause } = chooseBase(request.incremental, destinations, name, clock.now());
+        const done = await backupCollection(repository, source, {
           collection: candidate,
           runId,
           compression: request.compression,
           dryRun: request.dryRun,
           readBack: request.readBack,
           point: request.consistency === 'point',
+          base,
+          incrementLimits: { sizeMax: request.incremental?.sizeMax ?? 0 },
           beforeStoring: destinations.prepare,
           takenIds: held.ids,
           backUpEmpty: listed !== null || inRepository || (known && !FOURTEEN_COLLECTIONS.includes(name)),
@@ -123,12 +136,17 @@ export async function backup(
           signal: context.signal,
           onEvent,
         });
-        if (manifest === null) throw absent(candidate);
+        if (done === null) throw absent(candidate);
+        const { manifest } = done;
         const stores = request.dryRun ? [] : await destinations.deliver(manifest, context.signal);
-        result = resultOf(manifest, stores, request.dryRun, clock.monotonic() - started);
+        const because = fullBecause ?? done.fullBecause;
+        result = {
+          ...resultOf(manifest, stores, request.dryRun, clock.monotonic() - started),
+          ...(because !== null && { full_because: because }),
+        };
         if (result.error === undefined) made.push(manifest);
         const before = held.documentCounts.get(name) ?? 0;
-        if (manifest.document_count === 0 && before > 0) {
+        if (stateCount(manifest) === 0 && before > 0) {
           const message = `collection ${name} is empty; the newest backup of it held ${before} documents`;
           onEvent({ type: 'warning', object: name, code: 'COLLECTION_EMPTIED', message });
         }
@@ -177,6 +195,23 @@ export async function backup(
     warnings,
     errors,
   };
+}
+
+/** What an incremental backup is to be built on, or why there is none. */
+function chooseBase(
+  policy: IncrementalPolicy | null,
+  destinations: Destinations,
+  collection: string,
+  now: number,
+): { readonly base: BaseBackup | null; readonly fullBecause: string | null } {
+  if (policy === null) return { base: null, fullBecause: null };
+  const base = destinations.baseOf(collection);
+  if (base === null) return { base, fullBecause: 'there is no good full backup to build on' };
+  const { backup_id, window } = base.manifest;
+  const ageMs = now - parseInstant(window.start);
+  if (ageMs < 0) return { base: null, fullBecause: `${backup_id} is of the future: a clock is wrong` };
+  if (ageMs > policy.baseAgeMaxMs) return { base: null, fullBecause: `${backup_id} is too old to build on` };
+  return { base, fullBecause: null };
 }
 
 /** A mirror that fails is no failure of the backups. */

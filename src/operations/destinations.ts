@@ -1,8 +1,8 @@
 import { indexKey, manifestKey } from '../archive/layout.ts';
-import { type Catalog, readCatalog } from '../catalog/catalog.ts';
+import { type Catalog, isGood, readCatalog } from '../catalog/catalog.ts';
 import { openManifestCache } from '../catalog/manifest-cache.ts';
 import { BackupError, toBackupError } from '../kernel/errors.ts';
-import type { Manifest } from '../model/manifest.ts';
+import { type Manifest, stateCount } from '../model/manifest.ts';
 import { type BackupReport, reportError, type StoredIn } from '../model/report.ts';
 import { claimStore, type Repository } from '../repository.ts';
 import type { SourceIdentity } from '../sources/source.ts';
@@ -16,11 +16,19 @@ export interface Held {
   readonly documentCounts: ReadonlyMap<string, number>;
 }
 
+/** A full backup, and the store in which it is read. */
+export interface BaseBackup {
+  readonly repository: Repository;
+  readonly manifest: Manifest;
+}
+
 /** Where the backups of a run go. */
 export interface Destinations {
   /** Where a backup is made. */
   readonly repository: Repository;
   readonly held: Held;
+  /** What an incremental backup of this collection can be built on: the newest good full one that every store has. */
+  baseOf(collection: string): BaseBackup | null;
   /** Awaited before anything is stored. */
   readonly prepare: () => Promise<void>;
   /** Brings a backup that was made to where it belongs: the result of each store, none where it was made in its place. */
@@ -43,8 +51,15 @@ export async function oneStore(
   signal?: AbortSignal,
 ): Promise<Destinations> {
   const prepare = await claimStore(repository, source, adopt, signal);
-  const held = holdings([await catalogOf(repository, signal)]);
-  return { repository, held, prepare, deliver: async () => [], deliverOutstanding: async () => [] };
+  const catalog = await catalogOf(repository, signal);
+  return {
+    repository,
+    held: holdings([catalog]),
+    baseOf: (collection) => commonBase(collection, [{ repository, catalog }]),
+    prepare,
+    deliver: async () => [],
+    deliverOutstanding: async () => [],
+  };
 }
 
 /**
@@ -60,12 +75,15 @@ export async function severalStores(
   const places: Place[] = [];
   const outstanding = await catalogOf(spool, signal);
   const catalogs = [outstanding];
+  const usable: CatalogedStore[] = [];
   for (const repository of stores) {
     const place: Place = { repository, claim: async () => {}, trouble: null };
     places.push(place);
     try {
       place.claim = await claimStore(repository, source, adopt, signal);
-      catalogs.push(await catalogOf(repository, signal));
+      const catalog = await catalogOf(repository, signal);
+      catalogs.push(catalog);
+      usable.push({ repository, catalog });
     } catch (thrown) {
       signal?.throwIfAborted();
       place.trouble = toBackupError(thrown, { object: repository.store.label });
@@ -98,6 +116,7 @@ export async function severalStores(
   return {
     repository: spool,
     held: holdings(catalogs),
+    baseOf: (collection) => commonBase(collection, usable),
     prepare: async () => {},
     deliver: deliverEverywhere,
     deliverOutstanding: async (signal) => {
@@ -111,6 +130,27 @@ export async function severalStores(
       return delivered;
     },
   };
+}
+
+interface CatalogedStore {
+  readonly repository: Repository;
+  readonly catalog: Catalog;
+}
+
+function commonBase(collection: string, stores: readonly CatalogedStore[]): BaseBackup | null {
+  const [first, ...others] = stores;
+  // newest first
+  const manifest = first?.catalog.backups.find(
+    (one) =>
+      one.collection === collection &&
+      one.backup_type === 'full' &&
+      one.adopted_from === undefined &&
+      isGood(one) &&
+      others.every(({ catalog }) =>
+        catalog.backups.some(({ manifest_sha256 }) => manifest_sha256 === one.manifest_sha256),
+      ),
+  );
+  return manifest === undefined ? null : { repository: first!.repository, manifest };
 }
 
 interface Place {
@@ -144,7 +184,7 @@ function holdings(catalogs: readonly Catalog[]): Held {
       }
     }
   }
-  const documentCounts = new Map([...newest].map(([name, { document_count }]) => [name, document_count]));
+  const documentCounts = new Map([...newest].map(([name, manifest]) => [name, stateCount(manifest)]));
   return { ids, documentCounts };
 }
 

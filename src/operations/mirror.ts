@@ -2,7 +2,7 @@ import { BackupError } from '../kernel/errors.ts';
 import type { OperationContext } from '../kernel/events.ts';
 import { MIRROR_COLLECTION } from '../model/collections.ts';
 import type { Manifest } from '../model/manifest.ts';
-import { payload, scanKeyText } from '../model/shape.ts';
+import { payload } from '../model/shape.ts';
 import { openScratch, type Repository } from '../repository.ts';
 import type { Target, TargetCollection, WriteOutcome } from '../sources/target.ts';
 import { readTarget } from './restore/reading.ts';
@@ -71,8 +71,8 @@ async function bringUpToDate(
     onDocument: async (batch, index, shape) => {
       const entry = parseEntry(payload(batch, index, shape));
       if (entry === null) return;
-      const key = scanKeyText(batch, index, shape);
-      known.set(entry.backup_id, { key: key === null ? null : Buffer.from(key), fields: entry });
+      const address = collection.address(batch, index, shape);
+      known.set(entry.backup_id, { address: address && Buffer.from(address), fields: entry });
     },
   });
   await state.close();
@@ -87,8 +87,8 @@ async function bringUpToDate(
 }
 
 interface KnownEntry {
-  /** JSON text; null where the document cannot be named. */
-  readonly key: Uint8Array | null;
+  /** Null where the document cannot be named. */
+  readonly address: Uint8Array | null;
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
@@ -104,10 +104,10 @@ async function writeEntry(
   const ownKey = Buffer.from(JSON.stringify(manifest.backup_id));
   let outcome: WriteOutcome;
   if (known !== null) {
-    if (known.key === null || !collection.addressable(known.key)) {
+    if (known.address === null || !collection.addressable(known.address)) {
       throw failed(`the entry of ${manifest.backup_id} cannot be replaced: the server cannot name it`);
     }
-    outcome = await collection.replace(known.key, bytes, signal);
+    outcome = await collection.replace(known.address, bytes, signal);
   } else {
     outcome = await collection.insert(ownKey, bytes, signal);
     // somebody else's document that was not seen as an entry stands there

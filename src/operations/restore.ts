@@ -36,7 +36,7 @@ import { writeInRounds } from './restore/rounds.ts';
 import { OURS } from './restore/saved-id-maps.ts';
 import { SeenDocuments } from './restore/seen-documents.ts';
 import { UntouchedDocuments } from './restore/untouched.ts';
-import { proveArchive } from './verified-reading.ts';
+import { proveState } from './state-reading.ts';
 
 export type { RestorePlan };
 
@@ -71,7 +71,7 @@ export async function validateBackup(
   const begun = clock.monotonic();
   const onEvent = context.onEvent ?? (() => {});
   const manifest = await readGuarded(repository, backupId, context.signal);
-  await proveArchive(repository, await openScratch(repository), manifest, onEvent, context.signal);
+  await proveState(repository, await openScratch(repository), manifest, onEvent, context.signal);
   const warnings = await indexWarning(repository, manifest, context);
   const errors = incompleteness(manifest);
   return {

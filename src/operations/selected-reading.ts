@@ -10,7 +10,8 @@ import type { Manifest } from '../model/manifest.ts';
 import type { ReportedWarning } from '../model/report.ts';
 import type { Repository } from '../repository.ts';
 import { BlockReading, type NumberedBlock } from './block-reading.ts';
-import { assertWhole, type OnDocument, proveArchive, readArchive } from './verified-reading.ts';
+import { isOnBase, proveState } from './state-reading.ts';
+import { assertWhole, type OnDocument } from './verified-reading.ts';
 
 /** Some documents of a backup, chosen by logical id, proved, and read from the store without the others. */
 export interface SelectedReading {
@@ -45,9 +46,15 @@ export async function readSelected(
   signal?: AbortSignal,
   onDocument: OnDocument = () => {},
 ): Promise<SelectedReading> {
-  assertWhole(manifest);
   const selection = new Selection(repository, manifest, ids);
   const reading = new BlockReading(repository, manifest);
+  if (isOnBase(manifest)) {
+    const message = `${manifest.backup_id} is read as a whole, together with its base`;
+    const warning = { code: 'WHOLE_STATE_READ', message, object: manifest.backup_id };
+    const how = { onEvent, signal, onDocument };
+    return await readWhole(repository, scratch, manifest, selection, reading, warning, how);
+  }
+  assertWhole(manifest);
   const found = await findBlocks(repository, manifest, reading, selection, signal);
   if ('warning' in found) {
     onEvent({ type: 'warning', ...found.warning });
@@ -120,12 +127,13 @@ async function readWhole(
   }: { onEvent: OnEvent; signal: AbortSignal | undefined; onDocument: OnDocument },
 ): Promise<SelectedReading> {
   let documents = 0;
-  await proveArchive(repository, scratch, manifest, onEvent, signal, (batch, index, hashes) => {
+  const noteChosen: OnDocument = (batch, index, hashes) => {
     if (!selection.takes(hashes.logicalIdHash)) return;
     documents++;
     return onDocument(batch, index, hashes);
-  });
-  reading.bytesRead += manifest.file_size;
+  };
+  const state = await proveState(repository, scratch, manifest, onEvent, signal, noteChosen);
+  reading.bytesRead += state.bytes;
   return {
     documents,
     missing: selection.missing(),
@@ -134,10 +142,8 @@ async function readWhole(
     },
     warnings: [warning],
     async *batches(again) {
-      const { batches } = readArchive(repository, manifest, again, (piece) => {
-        reading.bytesRead += piece.length;
-      });
-      for await (const batch of batches) {
+      reading.bytesRead += state.bytes;
+      for await (const batch of state.batches(again)) {
         selection.narrow(batch);
         if (batch.spans.count > 0) yield batch;
       }

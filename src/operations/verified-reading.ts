@@ -60,6 +60,15 @@ export function readArchive(
   return { reader, batches: reader.batches(pieces()) };
 }
 
+export interface ProvedArchive {
+  /** Of the index that this archive must have. */
+  readonly indexSha256: string;
+  /** How many blocks it has. */
+  readonly blocks: number;
+  /** Scan keys of documents of its base that are not in its state. */
+  readonly deletedKeys: readonly Uint8Array[];
+}
+
 /**
  * Reads a whole archive and proves it against its manifest: hash of the stored bytes, form, counts, digests. Throws
  * ARCHIVE_DAMAGED (or a store's error) at the first difference; resolves with what the index of this archive must be.
@@ -73,8 +82,7 @@ export async function proveArchive(
   signal?: AbortSignal,
   onDocument: OnDocument = () => {},
   whenProved: (index: EncodedIndex, sha256: string) => Promise<void> = async () => {},
-): Promise<{ readonly indexSha256: string }> {
-  assertWhole(manifest);
+): Promise<ProvedArchive> {
   const { codec } = repository.platform;
   const fileHash = codec.createSha256();
   let bytes = 0;
@@ -135,7 +143,7 @@ export async function proveArchive(
     for await (const piece of encoded.body()) indexHash.update(piece);
     const indexSha256 = indexHash.hex();
     await whenProved(encoded, indexSha256);
-    return { indexSha256 };
+    return { indexSha256, blocks: reader.blocks.length, deletedKeys: reader.trailer!.deletedKeys };
   } finally {
     await index.close();
   }
@@ -151,8 +159,8 @@ function isHeaderOf(manifest: ArchiveFacts, header: ReadHeader): boolean {
 }
 
 /**
- * The format reserves backups that are read together with their base; this version must not take one for the whole. The
- * predecessor's incremental ones have none: they say themselves that they are not whole.
+ * A backup that is a state only together with another one must not be taken for the whole. The predecessor's incremental
+ * ones have no base: they say themselves that they are not whole.
  */
 export function assertWhole(manifest: ArchiveFacts): void {
   const { backup_id, backup_type, base_backup_id, deleted_count, adopted_from, status } = manifest;
@@ -160,10 +168,10 @@ export function assertWhole(manifest: ArchiveFacts): void {
   if (standsAlone && base_backup_id === null && deleted_count === 0) return;
   throw new BackupError(
     'FORMAT_UNKNOWN',
-    `${backup_id} is an incremental backup, which this version cannot read`,
+    `${backup_id} is part of a state only, and cannot be read in this way`,
     {
       object: backup_id,
-      cure: 'Use the version of zerodb-backup that wrote it, or restore a full backup.',
+      cure: 'Restore it as a whole, without --allow-partial, or restore a full backup.',
     },
   );
 }

@@ -15,6 +15,7 @@ import {
 import { parseInstant } from '../model/time.ts';
 import { openScratch, type Repository, readMarker } from '../repository.ts';
 import { onEveryStore } from './every-store.ts';
+import { baseOf, isOnBase } from './state-reading.ts';
 import { archiveDamaged, proveArchive } from './verified-reading.ts';
 
 export interface VerifyRequest {
@@ -178,7 +179,13 @@ async function verifyBackup(
       context,
     );
   });
-  const damage = errors.some(({ code }) => code.endsWith('_DAMAGED'));
+  if (isOnBase(manifest)) {
+    await attempt(async () => {
+      const base = await baseOf(repository, manifest, context.signal);
+      await assertSize(repository, base, base.object_path, base.file_size);
+    });
+  }
+  const damage = errors.some(({ code }) => code.endsWith('_DAMAGED') || code === 'CHAIN_BROKEN');
   return {
     backup_id: manifest.backup_id,
     collection: manifest.collection,

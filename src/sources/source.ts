@@ -24,6 +24,9 @@ export interface Source {
   readonly identity: SourceIdentity;
   /** Every collection of the project; null where the dialect cannot list them. Never a partial list. */
   listCollections(signal?: AbortSignal): Promise<readonly ListedCollection[] | null>;
+  /** What names a document of this server in `document`, and that document: as those of TargetCollection. */
+  address(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null;
+  document(collection: string, address: Uint8Array, signal?: AbortSignal): Promise<DocumentBatch | null>;
   /** A handle for reading one collection. Contacts nobody. */
   openCollection(name: string): CollectionPages;
   close(): Promise<void>;

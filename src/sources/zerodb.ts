@@ -1,4 +1,5 @@
 import type { Platform } from '../kernel/platform.ts';
+import type { DocumentBatch, DocumentShape } from '../model/document.ts';
 import type { ClientOptions, ZerodbClient } from '../zerodb/client.ts';
 import { ZerodbConnection } from '../zerodb/connection.ts';
 import type { Dialect } from '../zerodb/dialect.ts';
@@ -62,6 +63,14 @@ class ZerodbSource implements Target {
 
   createCollection(collection: ListedCollection, signal?: AbortSignal): Promise<void> {
     return this.#dialect.createCollection(collection, signal);
+  }
+
+  address(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null {
+    return this.#dialect.address(batch, index, shape);
+  }
+
+  document(collection: string, address: Uint8Array, signal?: AbortSignal): Promise<DocumentBatch | null> {
+    return this.#dialect.document(collection, address, signal);
   }
 
   openCollection(collection: string): CollectionPages {

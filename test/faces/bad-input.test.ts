@@ -204,11 +204,6 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'two modes': { argv: ['--backup', '--list'], code: 2, says: ['--backup and --list cannot be combined'] },
   'no command': { argv: [], code: 2, says: ['Usage: zerodb-backup', '--backup, --list'] },
-  'an incremental backup': {
-    argv: ['--backup', '--incremental'],
-    code: 2,
-    says: ['backup --incremental is not in this version yet'],
-  },
   'a cleanup': { argv: ['--cleanup', '--days', '30'], code: 2, says: ['cleanup is not in this version yet'] },
   'a drill': {
     argv: ['drill', '--collections', 'users'],

@@ -27,6 +27,7 @@ export const REQUEST: BackupRequest = {
   exclude: [],
   configuredCollections: [],
   dryRun: false,
+  incremental: null,
   compression: 'gzip',
   concurrency: 2,
   consistency: 'window',

@@ -2,13 +2,13 @@ import type { Command } from 'commander';
 import { list, onOff } from '../../config/kinds.ts';
 import { addFlag, addFlagsOf } from '../flags.ts';
 import type { Invocation, Run } from '../invocation.ts';
-import { defineLaterFlags } from '../later.ts';
 import { backupHeader, backupReportLines } from '../output/backup-report.ts';
 import { failureLines } from '../output/failure.ts';
 import { summaryOf } from '../output/summary.ts';
 
 interface BackupFlags {
   readonly collections?: readonly string[];
+  readonly incremental?: boolean;
   readonly dryRun?: boolean;
   readonly adoptStore?: boolean;
 }
@@ -17,12 +17,15 @@ export function defineBackup(program: Command, run: Run): void {
   const command = program
     .command('backup')
     .summary('back up collections')
-    .description('Makes a full backup of every collection, or of those that are named.');
+    .description(
+      'Makes a backup of every collection, or of those that are named: a full one, or with --incremental one of what\n' +
+        'differs from the newest full one.',
+    );
   addFlag(command, '--collections', list('a,b'), 'only these collections');
+  addFlag(command, '--incremental', onOff, 'store what differs from the newest full backup');
   addFlag(command, '--dry-run', onOff, 'read everything, write nothing');
   addFlag(command, '--adopt-store', onOff, 'use a store that holds the backups of another project');
   addFlagsOf(command);
-  defineLaterFlags(command, ['--incremental']);
   command.action((_options, self: Command) => {
     const flags = self.optsWithGlobals<BackupFlags & Record<string, unknown>>();
     return run('backup', flags, (invocation) => backup(invocation, flags));
@@ -35,6 +38,7 @@ async function backup({ session, output, context }: Invocation, flags: BackupFla
   const stores = (await session.repositories()).map(({ store }) => store.label);
   const request = await session.backupRequest({
     collections: flags.collections ?? null,
+    incremental: flags.incremental === true,
     dryRun: flags.dryRun === true,
     adoptStore: flags.adoptStore === true,
   });

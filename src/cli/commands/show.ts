@@ -47,6 +47,12 @@ function showLines({ manifest, good, chain, objects }: ShowReport): string[] {
     label('Source', source.project === null ? source.host : `${source.host}, project ${source.project}`),
     label('Dialect', source.dialect),
     label('Documents', formatCount(manifest.document_count)),
+    ...(manifest.state_count === undefined
+      ? []
+      : [
+          label('Deleted', formatCount(manifest.deleted_count)),
+          label('Documents With Base', formatCount(manifest.state_count)),
+        ]),
     label('Document Shape', manifest.document_shape),
     label('JSON', formatSize(manifest.raw_size)),
     label('Archive', `${formatSize(manifest.file_size)}, ${manifest.compression}`),

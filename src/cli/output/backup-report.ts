@@ -7,14 +7,16 @@ import { formatCount, formatSeconds } from './quantities.ts';
 export function backupHeader({
   collections,
   dryRun,
+  incremental,
 }: {
   readonly collections: readonly string[] | null;
   readonly dryRun: boolean;
+  readonly incremental: object | null;
 }): string[] {
   return [
     ...banner('ZeroDB BACKUP'),
     `Collections: ${collections === null ? 'ALL' : collections.map(printable).join(', ')}`,
-    'Backup Type: Full',
+    `Backup Type: ${incremental === null ? 'Full' : 'Incremental'}`,
     `Dry Run: ${dryRun ? 'Yes' : 'No'}`,
     '',
   ];
@@ -54,7 +56,7 @@ export function backupReportLines(report: BackupReport, stores: readonly string[
 function collectionLines(one: CollectionBackup, output: Output): string[] {
   const name = printable(one.collection);
   const size = one.file_size > 0 ? one.file_size : one.raw_size;
-  const amount = `${name}: ${formatCount(one.document_count)} docs, ${formatCount(size)} bytes`;
+  const amount = `${name}: ${formatCount(one.document_count)} docs, ${formatCount(size)} bytes${kindOf(one)}`;
   switch (one.outcome) {
     case 'completed':
       return [`${output.paint('green', '✓')} ${amount}`];
@@ -70,6 +72,13 @@ function collectionLines(one: CollectionBackup, output: Output): string[] {
     case 'skipped':
       return [`- ${name}: not in this project`];
   }
+}
+
+/** What an incremental backup stands for, or why it is none. */
+function kindOf({ full_because, state_count, deleted_count = 0 }: CollectionBackup): string {
+  if (full_because !== undefined) return ` (full: ${printable(full_because)})`;
+  if (state_count === undefined) return '';
+  return ` (changed, of ${formatCount(state_count)}; ${formatCount(deleted_count)} deleted)`;
 }
 
 /** How one backup fared with each of several stores. */

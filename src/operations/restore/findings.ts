@@ -1,6 +1,6 @@
 import { BackupError } from '../../kernel/errors.ts';
 import { printable, truncated } from '../../kernel/printable.ts';
-import type { Manifest } from '../../model/manifest.ts';
+import { type Manifest, stateCount } from '../../model/manifest.ts';
 import { type ReportedError, type ReportedWarning, reportError } from '../../model/report.ts';
 import type { SourceIdentity } from '../../sources/source.ts';
 import type { Target } from '../../sources/target.ts';
@@ -19,7 +19,7 @@ export function describe(manifest: Manifest, collection: string, target: string)
     target,
     backup_type: manifest.backup_type,
     backup_time: manifest.created_at,
-    document_count: manifest.document_count,
+    document_count: stateCount(manifest),
   };
 }
 

@@ -11,7 +11,8 @@ import { hasEmptyKey } from '../../model/shape.ts';
 import { openScratch, type Repository, readMarker } from '../../repository.ts';
 import { lossInWords, readPartially } from '../partial-reading.ts';
 import { readSelected } from '../selected-reading.ts';
-import { type ArchiveFacts, type OnDocument, proveArchive, readArchive } from '../verified-reading.ts';
+import { isOnBase, proveState } from '../state-reading.ts';
+import { type ArchiveFacts, type OnDocument, proveArchive } from '../verified-reading.ts';
 import type { EndangeredDocuments } from './endangered.ts';
 import { idsMissing, partLost } from './findings.ts';
 import type { Material } from './material.ts';
@@ -50,7 +51,7 @@ export async function proveBackup(
   const scratch = await openScratch(repository);
   const records = new DocumentRecords(scratch, !options.serverGivenKeys);
   // readings of chosen documents hand out no others when they are read again
-  const indexOf = options.ids === undefined ? undefined : ordinals();
+  const indexOf = options.ids === undefined && !isOnBase(manifest) ? undefined : ordinals();
   const noteDocument = recorder(repository, manifest.document_shape, records, options.endangered, indexOf);
   try {
     const read = options.allowPartial
@@ -79,9 +80,9 @@ async function readAll(
   { signal, onEvent = () => {} }: ProofOptions,
   noteDocument: OnDocument,
 ): Promise<Read> {
-  await proveArchive(repository, scratch, manifest, onEvent, signal, noteDocument);
+  const state = await proveState(repository, scratch, manifest, onEvent, signal, noteDocument);
   const warnings = await indexWarning(repository, manifest, { signal, onEvent });
-  return { errors: [], warnings, batches: (again) => readArchive(repository, manifest, again).batches };
+  return { errors: [], warnings, batches: (again) => state.batches(again) };
 }
 
 async function readChosen(
