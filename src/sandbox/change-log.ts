@@ -54,10 +54,14 @@ export class ChangeLogRoutes {
             limit,
             offset,
           })
-        : this.#database.all('select * from changes where at > :since order by at limit :limit', {
-            since,
-            limit,
-          });
+        : this.#database.all(
+            'select * from changes where at > :since and at <= :until order by at, number desc limit :limit',
+            {
+              since,
+              until: query.get('until') ?? '9999',
+              limit,
+            },
+          );
     const items = rows.flatMap((row, index) => [...(index > 0 ? [','] : []), ...this.#entry(row)]);
     return jsonAnswer(
       200,

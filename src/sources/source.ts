@@ -83,21 +83,35 @@ export interface CollectionPages {
   readonly changeLog?: ChangeLog;
 }
 
-/** What a server wrote down of the changes of one collection. Somebody else may prune it, so it proves nothing alone. */
+/** What a server wrote down of the changes of a project. Somebody else may prune it, so it proves nothing alone. */
 export interface ChangeLog {
-  /** One answer: entries at positions `offset` … counted from the newest, at most `limit`, possibly fewer. */
-  entries(query: { limit: number; offset: number }, signal?: AbortSignal): Promise<LogPage>;
+  /**
+   * One answer: entries at positions `offset` … counted from the newest, at most `limit`, possibly fewer. With `since`
+   * the first of those that are later than that (and not later than `until`), the oldest first, whatever the offset.
+   */
+  entries(query: LogQuery, signal?: AbortSignal): Promise<LogPage>;
+}
+
+export interface LogQuery {
+  readonly limit: number;
+  readonly offset: number;
+  /** RFC 3339. */
+  readonly since?: string;
+  readonly until?: string;
 }
 
 export interface LogPage {
   /** Size of the answer. */
   readonly bytes: number;
+  /** How many entries there are in all. */
+  readonly total: number;
   readonly entries: readonly LogEntry[];
 }
 
 export interface LogEntry {
   /** Different from that of every other entry. */
   readonly id: string;
+  readonly time: string;
   /** Null if it is about another collection. */
   readonly change: LoggedChange | null;
 }

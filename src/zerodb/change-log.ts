@@ -1,17 +1,18 @@
 import { BackupError } from '../kernel/errors.ts';
-import { DocumentScanner } from '../kernel/json/document-scanner.ts';
+import { DocumentScanner, JsonMalformed } from '../kernel/json/document-scanner.ts';
 import { MemberNames } from '../kernel/json/member-names.ts';
-import type { LogEntry, LoggedChange, LogPage } from '../sources/source.ts';
+import type { LogEntry, LoggedChange, LogPage, LogQuery } from '../sources/source.ts';
 import { failureOf, isSuccess } from './answers.ts';
 import type { Task, ZerodbClient } from './client.ts';
 import { readAnswer, withoutMark } from './pages.ts';
 import { shownName } from './writes.ts';
 
-const ENTRY = new MemberNames(['id', 'entity_id', 'operation', 'data']);
-const [ENTRY_ID, ENTITY_ID, OPERATION, DATA] = [0, 1, 2, 3] as const;
+const ENTRY = new MemberNames(['id', 'entity_id', 'operation', 'data', 'timestamp']);
+const [ENTRY_ID, ENTITY_ID, OPERATION, DATA, TIME] = [0, 1, 2, 3, 4] as const;
 const ROW = new MemberNames(['table_id', 'deleted_at', 'data']);
 const [TABLE_ID, DELETED_AT, PAYLOAD] = [0, 1, 2] as const;
-const ENVELOPE = { names: new MemberNames(['changes']), listNames: 1 };
+const ENVELOPE = { names: new MemberNames(['changes', 'total']), listNames: 1 };
+const TOTAL = 1;
 
 export interface LogOfTable {
   readonly project: string;
@@ -20,14 +21,21 @@ export interface LogOfTable {
   readonly bytesMax: number;
 }
 
-/** Entries of the change log of a project (zerodb-protocol.md §10.2), newest first; `since` would lose some. */
+/** Entries of the change log of a project (zerodb-protocol.md §10.2), newest first; with `since`, all that share a time with the last one may be lost. */
 export async function readLog(
   client: ZerodbClient,
   { project, collection, tableId, bytesMax }: LogOfTable,
-  { limit, offset }: { limit: number; offset: number },
+  { limit, offset, since, until }: LogQuery,
   signal: AbortSignal | undefined,
 ): Promise<LogPage> {
-  const query = { project_id: project, entity_type: 'table_row', limit, offset };
+  const query = {
+    project_id: project,
+    entity_type: 'table_row',
+    limit,
+    offset,
+    ...(since !== undefined && { since }),
+    ...(until !== undefined && { until }),
+  };
   const request = {
     method: 'GET',
     path: ['v1', 'sync', 'changes'],
@@ -39,30 +47,29 @@ export async function readLog(
   const task: Task = { task: `read the change log of ${shownName(collection)}`, object: collection };
   return await readAnswer(client, request, task, (response) => {
     if (!isSuccess(response)) throw failureOf(response, client.about(task));
-    return {
-      bytes: response.body.length,
-      entries: entriesOf(withoutMark(response.body), JSON.stringify(tableId)),
-    };
+    return pageOf(withoutMark(response.body), JSON.stringify(tableId));
   });
 }
 
-function entriesOf(bytes: Uint8Array, tableId: string): LogEntry[] {
+function pageOf(bytes: Uint8Array, tableId: string): LogPage {
   const scanner = new DocumentScanner(ENTRY, ENVELOPE);
   scanner.advance(bytes, bytes.length);
   scanner.finish();
-  const { spans } = scanner;
-  return Array.from({ length: spans.count }, (_, index) => {
+  const { spans, envelopeSpans } = scanner;
+  const totalText = textOf(bytes.subarray(envelopeSpans[2 * TOTAL], envelopeSpans[2 * TOTAL + 1]));
+  if (!/^\d{1,15}$/.test(totalText)) throw new JsonMalformed('the change log does not say how long it is', 0);
+  const entries = Array.from({ length: spans.count }, (_, index): LogEntry => {
     const member = (which: number): Uint8Array | null =>
       spans.hasMember(index, which)
         ? bytes.subarray(spans.memberStart(index, which), spans.memberEnd(index, which))
         : null;
-    const id = member(ENTRY_ID);
     const data = member(DATA);
     const key = member(ENTITY_ID);
     const change =
       data === null || key === null ? null : changeOf(data, key, textOf(member(OPERATION)), tableId);
-    return { id: textOf(id), change };
+    return { id: textOf(member(ENTRY_ID)), time: textOf(member(TIME)).replaceAll('"', ''), change };
   });
+  return { bytes: bytes.length, total: Number(totalText), entries };
 }
 
 /** Null if the row belongs to another table. */

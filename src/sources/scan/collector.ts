@@ -39,6 +39,11 @@ export class Collector {
     return this.#seen.count;
   }
 
+  /** Whether the document with this identity was received. */
+  has(identity: string): Promise<boolean> {
+    return this.#seen.has(identity);
+  }
+
   /** Asks for a page. Its documents count as received. */
   async read(query: PageQuery): Promise<Collected> {
     return await this.collect(await this.reader.read(query), query.offset);
@@ -90,7 +95,11 @@ const QUOTE = Buffer.from('"');
 function identityOf(page: DocumentBatch, index: number, shape: DocumentShape): Uint8Array {
   const { bytes, spans } = page;
   const text = scanKeyText(page, index, shape);
-  if (text === null) return bytes.subarray(spans.start(index), spans.end(index));
+  return text === null ? bytes.subarray(spans.start(index), spans.end(index)) : identityOfKey(text);
+}
+
+/** As above, of a document with this scan key (JSON text). */
+export function identityOfKey(text: Uint8Array): Uint8Array {
   if (text[0] !== QUOTE[0]) return text;
   return text.includes(0x5c) ? Buffer.concat([QUOTE, decodedKey(text, 0, text.length), QUOTE]) : text;
 }

@@ -7,7 +7,7 @@ import { CHASED, MovingEnd } from './moving-end.ts';
 import { BEYOND_EVERYTHING, type PageReader } from './page-reader.ts';
 import { SeenKeys } from './seen-keys.ts';
 
-const PASSES_MAX = 12;
+export const PASSES_MAX = 12;
 /** Shares of the page size, one a pass: pages that break at other places lose other documents. */
 const PAGE_SHARES = [1, 0.61, 0.83, 0.37, 0.94, 0.53, 0.71];
 /** Each pass begins with a page of another length, as a share of its page size, so that no pass repeats another. */
@@ -18,6 +18,7 @@ export interface PassesOptions {
   readonly clock: Clock;
   readonly scratch: Scratch;
   /** After so long no more passes are read. */
+  readonly passesMax: number;
   readonly timeBudgetMs: number;
   /** Server-given keys never return, which is what the proof stands on; without them passes prove nothing. */
   readonly provable: boolean;
@@ -32,7 +33,7 @@ export interface PassesOptions {
  */
 export async function* scanByCountedPasses(
   collector: Collector,
-  { clock, scratch, timeBudgetMs, provable }: PassesOptions,
+  { clock, scratch, passesMax, timeBudgetMs, provable }: PassesOptions,
 ): AsyncGenerator<DocumentBatch, Ending> {
   const { reader } = collector;
   const deadline = clock.monotonic() + timeBudgetMs;
@@ -57,7 +58,7 @@ export async function* scanByCountedPasses(
     return documents === 0 ? 0 : collected.skipped + documents;
   }
   try {
-    for (let pass = 0; pass < PASSES_MAX && clock.monotonic() < deadline; pass++) {
+    for (let pass = 0; pass < passesMax && clock.monotonic() < deadline; pass++) {
       const known = collector.count;
       let offset = 0;
       const share = PAGE_SHARES[pass % PAGE_SHARES.length]!;

@@ -14,7 +14,7 @@ export function unproved(reason: string): Ending {
 }
 
 /** The ways of design.md §6. */
-export type Way = 'keyset' | 'covered offset' | 'counted passes' | 'none needed';
+export type Way = 'keyset' | 'covered offset' | 'counted passes' | 'other roads' | 'none needed';
 
 /** How a scan ended. */
 export interface Finding {

@@ -5,10 +5,12 @@ import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
 import { detectShape } from '../../model/shape.ts';
 import type { CollectionPages } from '../source.ts';
 import { Collector } from './collector.ts';
-import { scanByCountedPasses } from './counted-passes.ts';
+import { PASSES_MAX, scanByCountedPasses } from './counted-passes.ts';
 import { CoveredOffset, EVIDENT_VALUES, type PageOrder } from './covered-offset.ts';
 import { type Ending, type Finding, unproved, type Way } from './finding.ts';
+import { type LogStart, startOf } from './folded-log.ts';
 import { scanByKeyset } from './keyset.ts';
+import { OtherRoads } from './other-roads.ts';
 import { PageReader } from './page-reader.ts';
 import { SeenKeys } from './seen-keys.ts';
 import { readSorted, readTwoEnds, type TwoEnds } from './two-ends.ts';
@@ -28,6 +30,16 @@ export class ScanMustRestart extends Error {
   override readonly name = 'ScanMustRestart';
 }
 
+/** Where a log names what is missing, passes need not find it all. */
+const PASSES_BEFORE_LOG = 2;
+/** What a server answers that keeps no log, or does not show it. */
+const LOGLESS: readonly string[] = [
+  'SOURCE_NOT_FOUND',
+  'SOURCE_FORBIDDEN',
+  'SOURCE_REFUSED',
+  'SOURCE_MALFORMED',
+  'SOURCE_FAILED',
+];
 const TIME_BUDGET_MS = 30 * 60 * 1000;
 
 /**
@@ -42,13 +54,22 @@ export class Scan {
   readonly #options: ScanOptions;
   readonly #reader: PageReader;
   readonly #first: DocumentBatch;
+  /** Null where the server keeps no change log. */
+  readonly #logStart: LogStart | null;
   #way: Way = 'none needed';
   #finding: Finding | null = null;
 
-  private constructor(options: ScanOptions, reader: PageReader, startedAt: number, first: DocumentBatch) {
+  private constructor(
+    options: ScanOptions,
+    reader: PageReader,
+    startedAt: number,
+    first: DocumentBatch,
+    logStart: LogStart | null,
+  ) {
     this.#options = options;
     this.#reader = reader;
     this.#first = first;
+    this.#logStart = logStart;
     this.startedAt = startedAt;
     this.shape = detectShape(first, reader.pages.traits.shapes);
     reader.shape = this.shape;
@@ -58,11 +79,12 @@ export class Scan {
   static async open(pages: CollectionPages, options: ScanOptions): Promise<Scan> {
     const reader = new PageReader(pages, options.signal);
     const startedAt = options.platform.clock.now();
+    const logStart = await readLogStart(pages, options.signal);
     const sorted = pages.traits.sortFields.includes('key')
       ? await readSorted(reader, 'key', 'asc', reader.limit)
       : null;
     const first = sorted ?? (await reader.read({ limit: reader.limit, offset: 0 })).page;
-    return new Scan(options, reader, startedAt, first);
+    return new Scan(options, reader, startedAt, first, logStart);
   }
 
   get requests(): number {
@@ -108,7 +130,7 @@ export class Scan {
     return yield* this.#scanWithMemory(byKey);
   }
 
-  /** Ways 2 and 3, which read documents more than once and remember which they have had. */
+  /** Ways 2 to 4, which read documents more than once and remember which they have had. */
   async *#scanWithMemory(byKey: TwoEnds | null): AsyncGenerator<DocumentBatch, Ending> {
     const { platform, scratch, timeBudgetMs = TIME_BUDGET_MS } = this.#options;
     const { clock, codec } = platform;
@@ -120,8 +142,17 @@ export class Scan {
       let ending = yield* this.#scanInSomeOrder(collector, byKey);
       if (!ending.proved) {
         this.#way = 'counted passes';
-        const counted = yield* scanByCountedPasses(collector, { clock, scratch, timeBudgetMs, provable });
+        const { changeLog } = this.#reader.pages;
+        const passesMax = changeLog === undefined ? PASSES_MAX : PASSES_BEFORE_LOG;
+        const passes = { clock, scratch, passesMax, timeBudgetMs, provable };
+        const counted = yield* scanByCountedPasses(collector, passes);
         if (provable) ending = counted;
+        const logStart = this.#logStart;
+        if (!ending.proved && changeLog && logStart !== null && this.#reader.missing.size === 0) {
+          this.#way = 'other roads';
+          const options = { clock, codec, scratch, timeBudgetMs, signal: this.#options.signal };
+          ending = yield* new OtherRoads(collector, changeLog, logStart, options).scan();
+        }
       }
       if (ending.proved && collector.hasTwins) return unproved('some documents cannot be told apart');
       return ending;
@@ -158,5 +189,20 @@ export class Scan {
     }
     if (await this.#isSoonCounted()) return unproved('too few documents show the order');
     return yield* scanIn({ field: 'created_at', direction: 'unknown', asked: false, farEnd: null });
+  }
+}
+
+/** Before the first page: what is deleted after it was received must not be passed over. */
+async function readLogStart(
+  { changeLog }: CollectionPages,
+  signal: AbortSignal | undefined,
+): Promise<LogStart | null> {
+  if (changeLog === undefined) return null;
+  try {
+    return startOf(await changeLog.entries({ limit: 1, offset: 0 }, signal));
+  } catch (thrown) {
+    // the pages will say what is wrong with the collection
+    if (thrown instanceof BackupError && LOGLESS.includes(thrown.code)) return null;
+    throw thrown;
   }
 }

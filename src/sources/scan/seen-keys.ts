@@ -25,12 +25,18 @@ export class SeenKeys {
 
   /** Adds a key by its hash (latin1, at least 16 characters); true if it was new. */
   async add(hash: string): Promise<boolean> {
+    if (await this.has(hash)) return false;
     const key = hash.slice(0, KEY_BYTES);
-    if (this.#recent.has(key) || (this.#runs.length > 0 && (await this.#inRuns(key)))) return false;
     this.#recent.add(key);
     this.count++;
     if (this.#recent.size >= this.#scratch.sizes.rememberedKeys) await this.#spill();
     return true;
+  }
+
+  /** Whether the key of this hash was added. */
+  async has(hash: string): Promise<boolean> {
+    const key = hash.slice(0, KEY_BYTES);
+    return this.#recent.has(key) || (this.#runs.length > 0 && (await this.#inRuns(key)));
   }
 
   async close(): Promise<void> {
