@@ -74,7 +74,7 @@ export class OtherRoads {
         yield* this.#readPages(PAGE_STEP / 2 ** round);
         yield* this.#readLog(1 / 2 ** round);
         if (round < 2) yield* this.#readCrowds();
-        yield* this.#fetch([...this.#pending.values()]);
+        yield* this.#lookUp([...this.#pending.values()]);
         if (yield* this.#isProved()) return { proved: true };
       }
     } finally {
@@ -159,7 +159,7 @@ export class OtherRoads {
       if (found.isNew) newHere++;
       if (found.missing !== null) missing.push(found.missing);
     }
-    yield* this.#fetch(missing);
+    yield* this.#lookUp(missing);
     return newHere;
   }
 
@@ -177,7 +177,7 @@ export class OtherRoads {
   }
 
   /** Asks for documents by what they hold: by their own ids, then by all of it. */
-  async *#fetch(missing: readonly LoggedChange[]): AsyncGenerator<DocumentBatch> {
+  async *#lookUp(missing: readonly LoggedChange[]): AsyncGenerator<DocumentBatch> {
     for (const change of missing) {
       const identity = this.#folded.identity(change);
       for (const matching of filtersOf(change)) {
