@@ -105,7 +105,7 @@ function start(file: string, settings?: DocumentSettings, delayMs = 0): ChildPro
 }
 
 /** The next message of a process; rejects if it ends without one. */
-async function messageOf<Message>(process: ChildProcess): Promise<Message> {
+export async function messageOf<Message>(process: ChildProcess): Promise<Message> {
   const ended = new AbortController();
   const gone = once(process, 'exit', { signal: ended.signal }).then(([code]) => {
     throw new Error(`a process of the benchmark ended with code ${code}`);

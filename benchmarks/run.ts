@@ -1,6 +1,7 @@
 import { predecessorBenchmark } from './against-predecessor.ts';
 import { showRatio } from './figures.ts';
 import { largeDocumentBenchmark, memoryBenchmark } from './memory.ts';
+import { objectStorageBenchmark } from './object-storage.ts';
 import { replaceBenchmark } from './replace.ts';
 import { scannerBenchmark } from './scanner.ts';
 import { selectionBenchmark } from './selection.ts';
@@ -21,6 +22,7 @@ const BENCHMARKS = {
   selection: selectionBenchmark,
   memory: memoryBenchmark,
   'large-document': largeDocumentBenchmark,
+  'object-storage': objectStorageBenchmark,
 } satisfies Record<string, (...numbers: number[]) => Promise<void>>;
 
 type Name = keyof typeof BENCHMARKS;

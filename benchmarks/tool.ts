@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { openStore, openTarget } from '../src/drivers.ts';
+import { openStore, openTarget, type ServerSettings } from '../src/drivers.ts';
 import { Redaction } from '../src/kernel/redaction.ts';
 import { backup } from '../src/operations/backup.ts';
 import { readTarget } from '../src/operations/restore/reading.ts';
@@ -9,12 +9,23 @@ import { createPlatform } from '../src/platform/platform.ts';
 import { openRepository, openScratch } from '../src/repository.ts';
 
 /** The tool in a process of its own: one operation, with the settings that the command line has by default. */
-export type ToolTask = { readonly url: string; readonly directory: string } & (
+export type ToolTask = {
+  readonly url: string;
+  readonly directory: string;
+  /** Whose Object Storage is the store; a directory if left out. */
+  readonly objectServer?: ObjectServer;
+} & (
   | { readonly operation: 'backup'; readonly compression: 'gzip' | 'zstd'; readonly readBack: boolean }
   | { readonly operation: 'verify' }
   | { readonly operation: 'read'; readonly collection: string }
   | { readonly operation: 'restore'; readonly backupId: string; readonly toCollection: string }
 );
+
+export interface ObjectServer {
+  readonly url: string;
+  readonly project: string;
+  readonly apiKey: string;
+}
 
 export interface ToolResult {
   /** Of the operation, without the start of the process. */
@@ -33,7 +44,14 @@ const CONCURRENCY = 16;
 
 async function run(task: ToolTask): Promise<ToolResult> {
   const platform = createPlatform({ connections: CONCURRENCY, logLevel: 'warn' });
-  const store = await openStore(platform, `${task.directory}/store`);
+  const store = await openStore(
+    platform,
+    task.objectServer === undefined ? `${task.directory}/store` : 'zerodb:',
+    () => ({
+      ...settings(task.objectServer!.url),
+      apiKey: { value: task.objectServer!.apiKey, name: 'benchmark' },
+    }),
+  );
   const repository = openRepository(platform, store, `${task.directory}/state`);
   const begin = performance.now();
   const cpuBefore = process.cpuUsage();
@@ -99,8 +117,12 @@ async function run(task: ToolTask): Promise<ToolResult> {
   }
 
   function server() {
-    return openTarget(platform, {
-      url: task.url,
+    return openTarget(platform, settings(task.url));
+  }
+
+  function settings(url: string): ServerSettings {
+    return {
+      url,
       urlName: 'url',
       project: undefined,
       dialect: 'A',
@@ -112,7 +134,7 @@ async function run(task: ToolTask): Promise<ToolResult> {
       redaction: new Redaction(),
       collections: ['users'],
       stateDirectory: `${task.directory}/state`,
-    });
+    };
   }
 }
 

@@ -263,7 +263,14 @@ function theOne(objects: readonly ListedObject[]): ListedObject | null {
   };
   const sorted = objects.toSorted((a, b) => {
     const [left, right] = [time(a), time(b)];
-    return left === right ? (a.address < b.address ? -1 : 1) : left - right;
+    if (left !== right) return left - right;
+    // times are compared to the millisecond above; what is beyond stands in the same place of both texts
+    const texts: readonly [string, string][] = [
+      [a.createdAt ?? '', b.createdAt ?? ''],
+      [a.address, b.address],
+    ];
+    const [one, other] = texts.find(([mine, its]) => mine !== its) ?? ['', ''];
+    return one < other ? -1 : 1;
   });
   return sorted[0] ?? null;
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Http } from '../../src/kernel/http.ts';
 import { sandboxHttp } from '../../src/sandbox/http-port.ts';
 import type { SandboxRequest } from '../../src/sandbox/message.ts';
 import { type Fault, GOOD_STORAGE } from '../../src/sandbox/misbehaviour.ts';
@@ -163,6 +164,16 @@ describe.each(['A', 'B'] as const)('the Object Storage over dialect %s', (dialec
       expect(await list()).toEqual(keys);
     });
 
+    it('that knows no prefixes is searched through', async () => {
+      const keys = plant(3);
+      served.sandbox.putObject('images/photo', Buffer.from('x'));
+      served.behave({ ignored: ['prefix'] });
+      expect(await list()).toEqual(keys);
+      expect(await store.size(keys[1]!)).toBe(1);
+      expect(await store.size('manifests/n')).toBeNull();
+      await expect(put(LARGE, keys[2])).rejects.toEqual(backupError('STORE_EXISTS'));
+    });
+
     it('from which something is removed while it is read holds all that stays', async () => {
       const keys = plant(350);
       served.behave({ listClamp: 100 });
@@ -234,6 +245,7 @@ describe('two objects under one key', () => {
   it('mean the older one, everywhere, and go together', async () => {
     await using served = await serveStore(['B']);
     served.sandbox.putObject(KEY, Buffer.from('older'));
+    await new Promise((resolve) => setTimeout(resolve, 5));
     served.sandbox.putObject(KEY, Buffer.from('newer one'));
     for (const store of [served.store, served.reopen()]) {
       expect(await Array.fromAsync(store.list('backups/'))).toEqual([{ key: KEY, size: 5 }]);
@@ -246,6 +258,58 @@ describe('two objects under one key', () => {
     await served.store.remove(KEY);
     expect(served.sandbox.objects).toEqual([]);
     await expect(readObject(served.reopen(), KEY, 100)).rejects.toEqual(backupError('STORE_MISSING'));
+  });
+});
+
+describe('a server that', () => {
+  /** Dialect A in memory, whose answers somebody changes on their way. */
+  function changed(change: (http: Http) => Http['request']) {
+    const platform = testPlatform();
+    const core = createSandboxCore({ dialects: ['A'], clock: platform.clock });
+    const http = sandboxHttp(core, platform.clock);
+    const directory = temporaryDirectory();
+    const connection = new ZerodbConnection(
+      { ...platform, http: { request: change(http), close: async () => {} } },
+      { baseUrl: 'https://zerodb.example', apiKey: { value: core.apiKey, name: 'ZERODB_API_KEY' } },
+    );
+    const store = openZerodbStore(connection, directory.path);
+    return { core, store, [Symbol.dispose]: directory[Symbol.dispose] };
+  }
+
+  it('tells no facts of single objects is asked for its list', async () => {
+    using world = changed((http) => (request) => http.request(request));
+    world.core.misbehave({ faults: [{ kind: 'error', status: 404, on: /\/metadata\// }] });
+    world.core.putObject(KEY, LARGE);
+    await expect(world.store.put(KEY, onePiece(LARGE))).rejects.toEqual(backupError('STORE_EXISTS'));
+    expect(await world.store.size(KEY)).toBe(LARGE.length);
+    expect(await world.store.size('backups/other')).toBeNull();
+  });
+
+  it('keeps objects under other names is an error, and nothing stays', async () => {
+    using world = changed((http) => (request) => {
+      if (!request.url.endsWith('/upload')) return http.request(request);
+      const stripped = 'users_full_20250109_143000.json.gz';
+      world.core.putObject(stripped, LARGE);
+      const body = Buffer.from(JSON.stringify({ object_name: stripped, size: LARGE.length }));
+      return Promise.resolve({ status: 200, headers: {}, body });
+    });
+    await expect(world.store.put(KEY, onePiece(LARGE))).rejects.toThrow('under another name');
+    expect(world.core.objects).toEqual([]);
+  });
+
+  it('sends another part than was asked for is an error', async () => {
+    using world = changed((http) => (request) => {
+      const { receive } = request;
+      if (receive === undefined) return http.request(request);
+      return http.request({
+        ...request,
+        receive: (head) =>
+          receive({ ...head, headers: { ...head.headers, 'content-range': 'bytes 0-9/3000000' } }),
+      });
+    });
+    world.core.putObject(KEY, LARGE);
+    const read = Array.fromAsync(world.store.get(KEY, { start: 10, end: 20 }));
+    await expect(read).rejects.toThrow('asked for bytes from 10 on, the server sent bytes 0-9/3000000');
   });
 });
 

@@ -10,7 +10,7 @@ const ways: readonly (readonly [string, 'A' | 'B', Partial<StorageBehaviour>])[]
     { ranges: false, listClamp: 100, total: 'page' },
   ],
   ['over dialect B', 'B', { sameName: 'second' }],
-  ['over dialect B, by redirects', 'B', { sameName: 'second', downloads: 'redirect', ignored: ['prefix'] }],
+  ['over dialect B, by redirects', 'B', { sameName: 'second', downloads: 'redirect' }],
   ['over dialect B, as base64', 'B', { sameName: 'second', downloads: 'base64', total: 'missing' }],
 ];
 
