@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { openStore, openTarget, type ServerSettings } from '../src/drivers.ts';
 import { Redaction } from '../src/kernel/redaction.ts';
 import { backup } from '../src/operations/backup.ts';
-import { readTarget } from '../src/operations/restore/reading.ts';
+import { readTarget } from '../src/operations/restore/target/reading.ts';
 import { applyRestore, planRestore } from '../src/operations/restore.ts';
 import { verify } from '../src/operations/verify.ts';
 import { createPlatform } from '../src/platform/platform.ts';

@@ -1,6 +1,6 @@
 import { combinedExit } from '../kernel/errors.ts';
 import type { RestoreReport } from '../model/report.ts';
-import { readRestoreRecord } from '../operations/restore/kept-restores.ts';
+import { readRestoreRecord } from '../operations/restore/keep/kept-restores.ts';
 import { planRestore } from '../operations/restore.ts';
 import { planUndo } from '../operations/undo.ts';
 import { type CarryOutFlags, carryOut } from './carry-out.ts';

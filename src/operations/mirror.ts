@@ -5,7 +5,7 @@ import type { Manifest } from '../model/manifest.ts';
 import { payload } from '../model/shape.ts';
 import { openScratch, type Repository } from '../repository.ts';
 import type { Target, TargetCollection, WriteOutcome } from '../sources/target.ts';
-import { readTarget } from './restore/reading.ts';
+import { readTarget } from './restore/target/reading.ts';
 
 /** Of a backup, for people who query the database: the document of the specification. */
 const MIRRORED = [

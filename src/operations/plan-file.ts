@@ -5,9 +5,9 @@ import { type Scratch, SortedRuns } from '../kernel/sorted-runs.ts';
 import { FORMAT } from '../model/canonical-record.ts';
 import { type PlanEnd, type PlanHead, planEndSchema, planHeadSchema } from '../model/restore-plan.ts';
 import { formatInstant } from '../model/time.ts';
-import { changesOf, parseChange } from './restore/changes.ts';
+import { changesOf, parseChange } from './restore/keep/changes.ts';
+import { HASH_BYTES, RecordCursor, sameBytes } from './restore/match/records.ts';
 import { Plan, type RestorePlan } from './restore/plan.ts';
-import { HASH_BYTES, RecordCursor, sameBytes } from './restore/records.ts';
 import type { RestoreRequest } from './restore.ts';
 
 /** The bytes of a plan's file. */

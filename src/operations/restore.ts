@@ -4,12 +4,8 @@ import type { Manifest } from '../model/manifest.ts';
 import { exitOf, type RestoreMode, type RestoreReport } from '../model/report.ts';
 import { openScratch, type Repository } from '../repository.ts';
 import type { Target } from '../sources/target.ts';
-import { Actions } from './restore/actions.ts';
-import { keyToInsert } from './restore/apply.ts';
 import { NO_COUNTS, writtenReport } from './restore/counts.ts';
-import { RestoreDecisions } from './restore/decisions.ts';
 import { otherSchema } from './restore/definitions.ts';
-import { EndangeredDocuments } from './restore/endangered.ts';
 import { estimateOf } from './restore/estimate.ts';
 import {
   describe,
@@ -20,22 +16,26 @@ import {
   unmatched,
   unreadTarget,
 } from './restore/findings.ts';
-import { IdMapWriter } from './restore/id-map-writer.ts';
-import { idMapsOfTarget } from './restore/maps-of-target.ts';
-import { matchDocuments } from './restore/match.ts';
+import { IdMapWriter } from './restore/keep/id-map-writer.ts';
+import { idMapsOfTarget } from './restore/keep/maps-of-target.ts';
+import { interruptedRestore, keepRecord, keepReport } from './restore/keep/record.ts';
+import { OURS } from './restore/keep/saved-id-maps.ts';
+import { RestoreDecisions } from './restore/match/decisions.ts';
+import { matchDocuments } from './restore/match/match.ts';
+import { findMoved } from './restore/match/moved-documents.ts';
 import type { Material } from './restore/material.ts';
 import { type Merged, mergeDocuments } from './restore/merge.ts';
-import { findMoved } from './restore/moved-documents.ts';
 import { newerDocuments } from './restore/newer.ts';
 import { Plan, type RestorePlan } from './restore/plan.ts';
 import { indexWarning, proveBackup, readGuarded } from './restore/prove.ts';
-import { readDocuments, readTarget, type TargetReading } from './restore/reading.ts';
-import { interruptedRestore, keepRecord, keepReport } from './restore/record.ts';
 import { referencesToLostKeys } from './restore/references.ts';
-import { writeInRounds } from './restore/rounds.ts';
-import { OURS } from './restore/saved-id-maps.ts';
-import { SeenDocuments } from './restore/seen-documents.ts';
+import { EndangeredDocuments } from './restore/target/endangered.ts';
+import { readDocuments, readTarget, type TargetReading } from './restore/target/reading.ts';
 import { UntouchedDocuments } from './restore/untouched.ts';
+import { Actions } from './restore/write/actions.ts';
+import { keyToInsert } from './restore/write/apply.ts';
+import { writeInRounds } from './restore/write/rounds.ts';
+import { SeenDocuments } from './restore/write/seen-documents.ts';
 import { proveState } from './state-reading.ts';
 
 export type { RestorePlan };
@@ -205,7 +205,7 @@ export async function planRestore(
       mode,
       exit_code: combinedExit(errors.map(exitOf)),
       duration_ms: Math.round(platform.clock.monotonic() - begun),
-      counts: { ...NO_COUNTS, ...counts },
+      counts,
       ...estimateOf(written.actions, state, serverGivenKeys),
       read_back: null,
       warnings,

@@ -5,25 +5,24 @@ import { exitOf, type ReportedWarning } from '../model/report.ts';
 import type { KeptArchive, RestoreRecord } from '../model/restore-record.ts';
 import { openScratch, type Repository, readMarker } from '../repository.ts';
 import type { Target } from '../sources/target.ts';
-import { Actions } from './restore/actions.ts';
-import { withoutBystanders } from './restore/bystanders.ts';
-import { ChangedDocuments } from './restore/changed-documents.ts';
-import { parseChange } from './restore/changes.ts';
-import { NO_COUNTS } from './restore/counts.ts';
-import { EndangeredDocuments } from './restore/endangered.ts';
 import { estimateOf } from './restore/estimate.ts';
 import { changedByOthers, targetName, unmatched, unprovenTarget, unreadTarget } from './restore/findings.ts';
-import { listRestores, readRestoreRecord } from './restore/kept-restores.ts';
-import { idMapsOfTarget, writtenTo } from './restore/maps-of-target.ts';
-import { matchDocuments } from './restore/match.ts';
+import { withoutBystanders } from './restore/keep/bystanders.ts';
+import { ChangedDocuments } from './restore/keep/changed-documents.ts';
+import { parseChange } from './restore/keep/changes.ts';
+import { listRestores, readRestoreRecord } from './restore/keep/kept-restores.ts';
+import { idMapsOfTarget, writtenTo } from './restore/keep/maps-of-target.ts';
+import { OURS, SavedIdMaps, savedPieces, TARGETS } from './restore/keep/saved-id-maps.ts';
+import { matchDocuments } from './restore/match/match.ts';
+import { findMoved } from './restore/match/moved-documents.ts';
+import { HASH_BYTES, RECORD, writeKey } from './restore/match/records.ts';
+import { UndoDecisions } from './restore/match/undo-decisions.ts';
 import type { Material } from './restore/material.ts';
-import { findMoved } from './restore/moved-documents.ts';
 import { Plan, type RestorePlan } from './restore/plan.ts';
 import { documentRecords } from './restore/prove.ts';
-import { readTarget, type TargetReading } from './restore/reading.ts';
-import { HASH_BYTES, RECORD, writeKey } from './restore/records.ts';
-import { OURS, SavedIdMaps, savedPieces, TARGETS } from './restore/saved-id-maps.ts';
-import { UndoDecisions } from './restore/undo-decisions.ts';
+import { EndangeredDocuments } from './restore/target/endangered.ts';
+import { readTarget, type TargetReading } from './restore/target/reading.ts';
+import { Actions } from './restore/write/actions.ts';
 import { proveArchive, readArchive } from './verified-reading.ts';
 
 /**
@@ -126,7 +125,7 @@ export async function planUndo(
       mode: 'undo' as const,
       exit_code: combinedExit(errors.map(exitOf)),
       duration_ms: Math.round(platform.clock.monotonic() - begun),
-      counts: { ...NO_COUNTS, ...counts },
+      counts,
       ...estimateOf(actions, state, serverGivenKeys),
       read_back: null,
       warnings: [...earlierPart(record), ...maps.warnings, ...(state.complete ? [] : [unprovenTarget(name)])],

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readRestoreRecord } from '../../src/operations/restore/kept-restores.ts';
+import { readRestoreRecord } from '../../src/operations/restore/keep/kept-restores.ts';
 import { applyRestore, planRestore } from '../../src/operations/restore.ts';
 import { planUndo } from '../../src/operations/undo.ts';
 import { createPlatform } from '../../src/platform/platform.ts';

@@ -125,14 +125,14 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
   ],
   'documents are matched by logical id alone': [
     {
-      file: 'operations/restore/match.ts',
+      file: 'operations/restore/match/match.ts',
       find: 'left.current.compare(right.current, 0, HASH_BYTES, 0, HASH_BYTES);\n    const at',
       replace: '-1;\n    const at',
     },
   ],
   'a restore writes nothing': [
     {
-      file: 'operations/restore/apply.ts',
+      file: 'operations/restore/write/apply.ts',
       find: 'queue.begin(() => write(batch, index, kept));',
       replace: '',
     },
@@ -152,14 +152,14 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
   ],
   'a record that cannot be kept is passed over': [
     {
-      file: 'operations/restore/record.ts',
+      file: 'operations/restore/keep/record.ts',
       find: "if (!(thrown instanceof BackupError) || !thrown.code.startsWith('STORE_')) throw thrown;",
       replace: 'return restoreId;',
     },
   ],
   'what is deleted is not kept': [
     {
-      file: 'operations/restore/pre-images.ts',
+      file: 'operations/restore/keep/pre-images.ts',
       find: 'yield* documentsAt(parts, deletions, DELETION.place, signal);',
       replace: '',
     },

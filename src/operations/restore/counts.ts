@@ -1,6 +1,6 @@
 import { exitOf, type RestoreCounts, type RestoreReport } from '../../model/report.ts';
 import { differences, mendings } from './findings.ts';
-import type { Written } from './rounds.ts';
+import type { Written } from './write/rounds.ts';
 
 export const NO_COUNTS: RestoreCounts = {
   created: 0,
@@ -15,6 +15,9 @@ export const NO_COUNTS: RestoreCounts = {
   refused: 0,
   different: 0,
 };
+
+/** Counts that are being made. */
+export type Tally = { -readonly [Name in keyof RestoreCounts]: RestoreCounts[Name] };
 
 /**
  * What a restore has to say after it was carried out.

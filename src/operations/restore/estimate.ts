@@ -1,7 +1,7 @@
 import type { RestoreReport } from '../../model/report.ts';
-import type { Actions } from './actions.ts';
-import type { TargetState } from './reading.ts';
-import { isReadBackByKey } from './rounds.ts';
+import type { TargetState } from './target/reading.ts';
+import type { Actions } from './write/actions.ts';
+import { isReadBackByKey } from './write/rounds.ts';
 
 /** What carrying out these actions takes, if the target goes on answering as it did when it was read. */
 export function estimateOf(

@@ -4,8 +4,8 @@ import { type Manifest, stateCount } from '../../model/manifest.ts';
 import { type ReportedError, type ReportedWarning, reportError } from '../../model/report.ts';
 import type { SourceIdentity } from '../../sources/source.ts';
 import type { Target } from '../../sources/target.ts';
-import type { TargetState } from './reading.ts';
-import type { Written } from './rounds.ts';
+import type { TargetState } from './target/reading.ts';
+import type { Written } from './write/rounds.ts';
 
 /** What a restore has to say beside its counts: the words of its warnings and errors. */
 

@@ -5,15 +5,15 @@ import { AppendedFile } from '../../kernel/appended-file.ts';
 import { JsonMalformed } from '../../kernel/json/json-malformed.ts';
 import { spliceMembers } from '../../kernel/json/members.ts';
 import { hasEmptyKey, payload } from '../../model/shape.ts';
-import { ACTION, Actions, type DocumentPlace } from './actions.ts';
-import type { MatchCounts } from './decisions.ts';
-import { type DocumentOfAction, documentsOfActions } from './documents-of-actions.ts';
+import type { Tally } from './counts.ts';
+import { liveDocument } from './keep/pre-images.ts';
+import { DocumentRecords, writePlace } from './match/records.ts';
 import type { Material } from './material.ts';
-import { liveDocument } from './pre-images.ts';
-import type { TargetReading, TargetState } from './reading.ts';
-import { DocumentRecords, writePlace } from './records.ts';
+import type { TargetReading, TargetState } from './target/reading.ts';
 import type { UntouchedDocuments } from './untouched.ts';
-import { valueHash } from './values.ts';
+import { ACTION, Actions, type DocumentPlace } from './write/actions.ts';
+import { type DocumentOfAction, documentsOfActions } from './write/documents-of-actions.ts';
+import { valueHash } from './write/values.ts';
 
 const BLOCK_BYTES = 1 << 20;
 const COMMA_LINE = Buffer.from(',\n');
@@ -34,7 +34,7 @@ export async function mergeDocuments(
   state: TargetState,
   material: Material,
   actions: Actions,
-  counts: MatchCounts,
+  counts: Tally,
   untouched: UntouchedDocuments | null,
 ): Promise<Merged> {
   const { scratch, signal, collection } = reading;

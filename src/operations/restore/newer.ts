@@ -4,10 +4,10 @@ import { MEMBER } from '../../model/document.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import type { ReportedWarning } from '../../model/report.ts';
 import { nameOfDocument, payload } from '../../model/shape.ts';
-import { type Actions, DELETION } from './actions.ts';
-import { liveDocument } from './pre-images.ts';
-import type { TargetReading, TargetState } from './reading.ts';
-import { RecordCursor } from './records.ts';
+import { liveDocument } from './keep/pre-images.ts';
+import { RecordCursor } from './match/records.ts';
+import type { TargetReading, TargetState } from './target/reading.ts';
+import { type Actions, DELETION } from './write/actions.ts';
 
 const NAMES_MAX = 20;
 

@@ -1,10 +1,10 @@
 import type { RestoreMode, RestoreReport } from '../../model/report.ts';
 import type { Repository } from '../../repository.ts';
 import type { SourceIdentity } from '../../sources/source.ts';
-import type { Actions } from './actions.ts';
 import type { Material } from './material.ts';
-import type { TargetReading, TargetState } from './reading.ts';
+import type { TargetReading, TargetState } from './target/reading.ts';
 import type { UntouchedDocuments } from './untouched.ts';
+import type { Actions } from './write/actions.ts';
 
 /** A restore or an undo that has been thought through and not begun: what it will do, and what it needs for it. */
 export interface RestorePlan {

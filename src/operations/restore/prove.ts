@@ -13,11 +13,11 @@ import { lossInWords, readPartially } from '../partial-reading.ts';
 import { readSelected } from '../selected-reading.ts';
 import { isOnBase, proveState } from '../state-reading.ts';
 import { type ArchiveFacts, type OnDocument, proveArchive } from '../verified-reading.ts';
-import type { EndangeredDocuments } from './endangered.ts';
 import { idsMissing, partLost } from './findings.ts';
+import { DocumentRecords, writePlace } from './match/records.ts';
 import type { Material } from './material.ts';
-import { DocumentRecords, writePlace } from './records.ts';
-import { valueHash } from './values.ts';
+import type { EndangeredDocuments } from './target/endangered.ts';
+import { valueHash } from './write/values.ts';
 
 export interface ProvedBackup {
   readonly scratch: Scratch;

@@ -5,11 +5,11 @@ import { printable, truncated } from '../../kernel/printable.ts';
 import { SortedRuns } from '../../kernel/sorted-runs.ts';
 import type { ReportedWarning } from '../../model/report.ts';
 import { nameOfDocument, payload } from '../../model/shape.ts';
-import { ACTION, type Actions, VERB } from './actions.ts';
-import { HashFilter } from './hash-filter.ts';
+import { HASH_BYTES, RecordCursor, writeKey } from './match/records.ts';
 import type { Material } from './material.ts';
-import type { TargetReading } from './reading.ts';
-import { HASH_BYTES, RecordCursor, writeKey } from './records.ts';
+import { HashFilter } from './target/hash-filter.ts';
+import type { TargetReading } from './target/reading.ts';
+import { ACTION, type Actions, VERB } from './write/actions.ts';
 
 const NAMES_MAX = 20;
 const QUOTE = 0x22;

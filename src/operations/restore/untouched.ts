@@ -1,12 +1,12 @@
 import type { Codec } from '../../kernel/codec.ts';
 import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
 import { nameOfDocument } from '../../model/shape.ts';
-import { ACTION, Actions, placeAt } from './actions.ts';
-import { documentsOfActions } from './documents-of-actions.ts';
-import type { LiveDocuments } from './live-documents.ts';
-import type { Side } from './match.ts';
+import type { Side } from './match/match.ts';
+import { RecordCursor } from './match/records.ts';
 import type { Material } from './material.ts';
-import { RecordCursor } from './records.ts';
+import type { LiveDocuments } from './target/live-documents.ts';
+import { ACTION, Actions, placeAt } from './write/actions.ts';
+import { documentsOfActions } from './write/documents-of-actions.ts';
 
 const REASONS = ['same', 'unaddressable'] as const;
 const PLACE_BYTES = 8;
