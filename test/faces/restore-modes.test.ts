@@ -162,6 +162,17 @@ test('what is good of a damaged backup', async () => {
   expect(payload('u2')).toBe(saved[2]);
 });
 
+test('what a damaged backup has lost is said, and is a failure', async () => {
+  const archive = [...filesBelow(project.storePath).keys()].find((path) => path.includes('/backups/'))!;
+  const bytes = readFileSync(archive);
+  bytes.fill(0xff, bytes.length >> 1, (bytes.length >> 1) + 100);
+  writeFileSync(archive, bytes);
+  const { code, stdout } = await zerodbBackup('restore', backupId, '--allow-partial', '--yes', '--json');
+  expect(code).toBe(4);
+  expect(summary(stdout).errors).toMatchObject([{ code: 'ARCHIVE_DAMAGED' }]);
+  expect(summary(stdout).errors[0]!.message).toMatch(/ documents? .*cannot be restored/);
+});
+
 test('an undo says which restores there are', async () => {
   const none = await zerodbBackup('undo', '20260101_000000_00000000');
   expect(none.code).toBe(5);

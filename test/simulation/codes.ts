@@ -108,7 +108,8 @@ const OF_HTTP: Partial<Record<FaultKind, readonly string[]>> = {
 /** The codes with which a run may fail because of a fault. */
 function codesOf({ kind, method, place, errno }: Suffered): readonly string[] {
   if (kind === 'stopped') return ['TERMINATED'];
-  if (kind === 'freezes') return [];
+  // the time passes that a reading may take, and what it saw proves nothing then
+  if (kind === 'freezes') return ['SOURCE_UNPROVEN', 'RESTORE_REFUSED'];
   // an empty 200 acknowledges a write that was not made: that the document is not there is the truth then
   if (kind === 'empty' && method !== 'http.GET') return [...WRONG_ANSWER, 'RESTORE_DIFFERENT'];
   if (place === 'server') return OF_HTTP[kind] ?? [];

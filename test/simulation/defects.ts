@@ -164,6 +164,35 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
       replace: '',
     },
   ],
+  'an undo does not bring back what was deleted': [
+    {
+      file: 'operations/restore/match/undo-decisions.ts',
+      find: "} else if (change.do === 'replace' && (ours.flags & TAKEN_AWAY) === 0) {",
+      replace: '} else if (true) {',
+    },
+  ],
+  'a merge drops what only the target has': [
+    {
+      file: 'operations/restore/merge.ts',
+      find: 'return spliceMembers(theirs, ours) ?? ours;',
+      replace: 'return ours;',
+    },
+  ],
+  'an exact restore leaves the rest': [
+    {
+      file: 'operations/restore/match/decisions.ts',
+      find: 'if (!this.#exact) {',
+      replace: 'if (true) {',
+    },
+  ],
+  'a restore that is gone on with inserts what is there': [
+    {
+      file: 'operations/restore.ts',
+      find: 'await matchDocuments(proved.scratch, records, state.records.runs, moved, decisions);',
+      replace:
+        'await matchDocuments(proved.scratch, records, request.continues === undefined ? state.records.runs : new Actions(proved.scratch).writes, null, decisions);',
+    },
+  ],
   'more is restored than was asked for': [
     {
       file: 'operations/restore/prove.ts',

@@ -110,3 +110,15 @@ test.each([A, FLAT])(
     }
   },
 );
+
+test('an exact restore deletes nothing that may be a document of the backup (B)', async () => {
+  await using project = await Project.open(B);
+  for (const number of [1, 2]) insert(project, `r${number}`, `{"id":"shared","n":${number}}`);
+  const backupId = await backupOf(project);
+  project.sandbox.wipe('users');
+  for (const number of [3, 4]) insert(project, `x${number}`, `{"id":"shared","n":${number}}`);
+  insert(project, 'x5', '{"id":"other"}');
+  const { report } = await project.restore({ backupId, mode: 'exact' });
+  expect(report).toMatchObject({ exit_code: 3, counts: { ambiguous: 2, created: 0, deleted: 1 } });
+  expect(project.payloads('users')).toEqual(['{"id":"shared","n":3}', '{"id":"shared","n":4}']);
+});
