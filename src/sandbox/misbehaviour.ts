@@ -46,6 +46,8 @@ export interface StorageBehaviour {
   readonly quotaStatus: 400 | 403 | 413 | 507;
   /** Most entries of a list, whatever the limit. */
   readonly listClamp: number;
+  /** A list with a larger limit is refused. */
+  readonly listLimitMax: number;
   /** Parameters of lists that are silently ignored. */
   readonly ignored: readonly ('offset' | 'skip' | 'limit' | 'prefix')[];
   /** What `total` of a list says. */
@@ -63,6 +65,7 @@ export const GOOD_STORAGE: StorageBehaviour = {
   quotaBytes: null,
   quotaStatus: 507,
   listClamp: 1000,
+  listLimitMax: Number.MAX_SAFE_INTEGER,
   ignored: [],
   total: 'exact',
   downloads: 'bytes',

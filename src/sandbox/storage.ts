@@ -78,12 +78,14 @@ export class Storage {
 
   /** A page of the list as its query asks for it, within what the behaviour allows. */
   page(request: SandboxRequest): { objects: StoredObject[]; total: number | null } {
-    const { ignored, listClamp, total } = this.behaviour;
-    const integer = (name: 'offset' | 'skip' | 'limit', least: number, fallback: number): number =>
-      ignored.includes(name)
-        ? fallback
-        : queryInteger(request, name, { least, most: Number.MAX_SAFE_INTEGER, fallback });
-    const limit = Math.min(listClamp, integer('limit', 1, LIMIT_DEFAULT));
+    const { ignored, listClamp, listLimitMax, total } = this.behaviour;
+    const integer = (
+      name: 'offset' | 'skip' | 'limit',
+      least: number,
+      fallback: number,
+      most = Number.MAX_SAFE_INTEGER,
+    ): number => (ignored.includes(name) ? fallback : queryInteger(request, name, { least, most, fallback }));
+    const limit = Math.min(listClamp, integer('limit', 1, LIMIT_DEFAULT, listLimitMax));
     const offset = Math.max(integer('offset', 0, 0), integer('skip', 0, 0));
     const prefix = ignored.includes('prefix') ? '' : (request.query.get('prefix') ?? '');
     const all = this.objects.list(prefix);

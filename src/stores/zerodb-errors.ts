@@ -42,9 +42,7 @@ export function saysFull(response: HttpResponse): boolean {
   if (response.status === 413 || response.status === 507) return true;
   if (response.status < 400 || response.status === 401) return false;
   const words = `${statedMessage(response) ?? ''} ${Buffer.from(response.body.subarray(0, 4096)).toString('latin1')}`;
-  return /quota|storage limit|limit exceeded|PROJECT_LIMIT|insufficient storage|out of space|no space/i.test(
-    words,
-  );
+  return /quota|storage limit|PROJECT_LIMIT|insufficient storage|out of space|no space/i.test(words);
 }
 
 export function full(response: HttpResponse, client: ZerodbClient, key: string, length: number): BackupError {

@@ -12,6 +12,9 @@ import { type ObjectStorage, openObjectStorage } from '../zerodb/object-storage.
 import { type ByteRange, isStoreKey, type Store } from './store.ts';
 import { full, missing, saysFull, storeError, taken } from './zerodb-errors.ts';
 
+/** How long an aborted upload is cleared up after. */
+const SWEEP_MS_MAX = 10_000;
+
 const UPLOAD_PATIENCE = { ...PATIENCE, attemptsMax: 4 };
 
 /**
@@ -97,12 +100,28 @@ export function openZerodbStore(connection: ZerodbConnection, stateDirectory: st
   }
 
   /** Removes what an upload that failed has left of its object. */
-  async function sweep(key: string, content: Spool): Promise<void> {
-    const objects = await storage();
-    for (const object of await objects.find(key)) {
-      if (await holds(object, content)) await objects.remove(object);
+  async function sweep(key: string, content: Spool, signal?: AbortSignal): Promise<void> {
+    const objects = await storage(signal);
+    for (const object of await objects.find(key, signal)) {
+      if (await holds(object, content, signal)) await objects.remove(object, signal);
     }
     addresses.delete(key);
+  }
+
+  /** As above, for somebody who wants to stop and may be kept waiting only so long. */
+  async function sweepBriefly(key: string, content: Spool): Promise<void> {
+    const limit = new AbortController();
+    const done = new AbortController();
+    const waiting = platform.clock.sleep(SWEEP_MS_MAX, done.signal).then(
+      () => limit.abort(new Error('there is no more time')),
+      () => {},
+    );
+    try {
+      await sweep(key, content, limit.signal);
+    } finally {
+      done.abort();
+      await waiting;
+    }
   }
 
   /** Undefined where it has to be sent again. */
@@ -181,7 +200,8 @@ export function openZerodbStore(connection: ZerodbConnection, stateDirectory: st
           await upload(key, content, signal);
         } catch (error) {
           if (!(error instanceof BackupError && error.code === 'STORE_EXISTS')) {
-            await sweep(key, content).catch(() => {}); // what cannot be removed has no manifest and is no backup
+            const sweeping = signal?.aborted ? sweepBriefly(key, content) : sweep(key, content);
+            await sweeping.catch(() => {}); // what cannot be removed has no manifest and is no backup
           }
           throw error;
         }

@@ -4,8 +4,9 @@ import { failureOf, isSuccess, malformedAnswer } from './answers.ts';
 import type { ZerodbClient } from './client.ts';
 import type { ListedObject, ObjectDialect } from './object-dialect.ts';
 
-/** What every source accepts; a server that gives fewer is asked on. */
-const LIMIT = 1000;
+/** The most that any source accepts, and what every one does. A server that gives fewer than asked for is asked on. */
+const LIMIT_FIRST = 1000;
+const LIMIT_SURE = 100;
 /** Nothing is there: what comes nevertheless comes from the beginning. */
 const FAR_OFFSET = 1_000_000_000;
 /** A list that changes while it is read is read again, this many times at most. */
@@ -16,11 +17,16 @@ const TASK = { task: 'list the Object Storage' };
 /** The members under which servers put the list of an answer. */
 const LIST_NAMES = ['objects', 'files', 'data', 'items', 'results', 'documents'];
 
+/** How many objects are asked for at a time; less, once a server has refused more. */
+export class ListLimits {
+  limit = LIMIT_FIRST;
+}
+
 /** One page; null where the server has no such path. Throws SOURCE_MALFORMED for an answer that is no list. */
 export async function objectPage(
   client: ZerodbClient,
   dialect: ObjectDialect,
-  { prefix, offset, limit = LIMIT }: { prefix: string; offset: number; limit?: number },
+  { prefix, offset, limit }: { prefix: string; offset: number; limit: number },
   signal?: AbortSignal,
 ): Promise<readonly ListedObject[] | null> {
   // some servers read the one, some the other
@@ -48,10 +54,11 @@ export async function listObjects(
   client: ZerodbClient,
   dialect: ObjectDialect,
   prefix: string,
+  limits: ListLimits,
   signal?: AbortSignal,
 ): Promise<readonly ListedObject[]> {
   for (let pass = 0; pass < PASSES_MAX; pass++) {
-    const found = await readPages(client, dialect, prefix, signal);
+    const found = await readPages(client, dialect, prefix, limits, signal);
     // servers that know no prefixes list everything
     if (found !== null) return found.filter(({ key }) => key.startsWith(prefix));
   }
@@ -66,10 +73,20 @@ async function readPages(
   client: ZerodbClient,
   dialect: ObjectDialect,
   prefix: string,
+  limits: ListLimits,
   signal: AbortSignal | undefined,
 ): Promise<ListedObject[] | null> {
   const page = async (offset: number): Promise<readonly ListedObject[]> => {
-    const listed = await objectPage(client, dialect, { prefix, offset }, signal);
+    const { limit } = limits;
+    let listed: readonly ListedObject[] | null;
+    try {
+      listed = await objectPage(client, dialect, { prefix, offset, limit }, signal);
+    } catch (error) {
+      const isRefused = error instanceof BackupError && error.code === 'SOURCE_REFUSED';
+      if (!isRefused || limit === LIMIT_SURE) throw error;
+      limits.limit = LIMIT_SURE;
+      return await page(offset);
+    }
     if (listed === null) throw new BackupError('SOURCE_FAILED', `cannot ${TASK.task}: its path is gone`);
     return listed;
   };

@@ -5,7 +5,7 @@ import type { ClientRequest, ZerodbClient } from './client.ts';
 import type { ZerodbConnection } from './connection.ts';
 import { type ListedObject, OBJECTS_OF_A, type ObjectDialect, objectsOfB, sizeOf } from './object-dialect.ts';
 import { ObjectDownloads } from './object-download.ts';
-import { jsonOf, listObjects, objectPage } from './object-list.ts';
+import { jsonOf, ListLimits, listObjects, objectPage } from './object-list.ts';
 import { uploadObject } from './object-upload.ts';
 
 /** Finds the Object Storage of a server. Throws STORE_FAILED where it has none. */
@@ -40,6 +40,7 @@ export class ObjectStorage {
   readonly client: ZerodbClient;
   readonly #dialect: ObjectDialect;
   readonly #downloads: ObjectDownloads;
+  readonly #limits = new ListLimits();
   /** Whether the server has ever told the facts of one object: only then a 404 means that there is none. */
   #tellsFacts = false;
 
@@ -55,7 +56,7 @@ export class ObjectStorage {
   }
 
   list(prefix: string, signal?: AbortSignal): Promise<readonly ListedObject[]> {
-    return listObjects(this.client, this.#dialect, prefix, signal);
+    return listObjects(this.client, this.#dialect, prefix, this.#limits, signal);
   }
 
   /** All objects of exactly this key. */

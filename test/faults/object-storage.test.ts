@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Http } from '../../src/kernel/http.ts';
+import { createPlatform } from '../../src/platform/platform.ts';
 import { sandboxHttp } from '../../src/sandbox/http-port.ts';
 import type { SandboxRequest } from '../../src/sandbox/message.ts';
 import { type Fault, GOOD_STORAGE } from '../../src/sandbox/misbehaviour.ts';
@@ -97,6 +98,24 @@ describe.each(['A', 'B'] as const)('the Object Storage over dialect %s', (dialec
       return state;
     }
 
+    it('that is aborted when the server has done its work leaves nothing', async () => {
+      const slow = served.reopen(createPlatform().clock);
+      await slow.size(KEY);
+      const abort = new AbortController();
+      const reason = new Error('stopped');
+      served.misbehave({ latencyMs: 400 });
+      served.sandbox.beforeRequest(({ path }) => {
+        if (!UPLOAD.test(path)) return;
+        setTimeout(() => {
+          served.misbehave({ latencyMs: 0 });
+          abort.abort(reason);
+        }, 100);
+      });
+      await expect(slow.put(KEY, onePiece(LARGE), abort.signal)).rejects.toBe(reason);
+      expect(uploads()).toHaveLength(1);
+      expect(names()).toEqual([]);
+    });
+
     it.each([400, 403, 413, 507] as const)(
       'beyond the quota, said with %i, makes the store full',
       async (quotaStatus) => {
@@ -162,6 +181,15 @@ describe.each(['A', 'B'] as const)('the Object Storage over dialect %s', (dialec
       const keys = plant(count);
       served.behave({ listClamp: 100, total: 'page', ignored: ['limit'] });
       expect(await list()).toEqual(keys);
+    });
+
+    it('of a server that takes only small limits is asked for with one', async () => {
+      const keys = plant(250);
+      served.behave({ listLimitMax: 100 });
+      expect(await list()).toEqual(keys);
+      requests = [];
+      expect(await list()).toEqual(keys);
+      expect(new Set(requests.map(({ query }) => query.get('limit')))).toEqual(new Set(['100']));
     });
 
     it('that knows no prefixes is searched through', async () => {

@@ -1,3 +1,4 @@
+import type { Clock } from '../../src/kernel/clock.ts';
 import { GOOD_STORAGE, type Misbehaviour, type StorageBehaviour } from '../../src/sandbox/misbehaviour.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
 import type { Store } from '../../src/stores/store.ts';
@@ -10,7 +11,8 @@ import { testPlatform } from './test-platform.ts';
 export interface ServedStore extends AsyncDisposable {
   readonly sandbox: Sandbox;
   readonly store: Store;
-  reopen(): Store;
+  /** @param clock one on which waiting takes no time if left out */
+  reopen(clock?: Clock): Store;
   behave(change: Partial<StorageBehaviour>): void;
   misbehave(change: Partial<Misbehaviour>): void;
 }
@@ -22,13 +24,17 @@ export async function serveStore(
   const directory = temporaryDirectory();
   const sandbox = await startSandbox({ ...options, dialects: dialects! });
   let seed = 0;
-  const reopen = (): Store => {
-    const connection = new ZerodbConnection(testPlatform(++seed), {
-      baseUrl: sandbox.url,
-      project: sandbox.project,
-      apiKey: { value: sandbox.apiKey, name: 'ZERODB_API_KEY' },
-      timeoutMs: 5000,
-    });
+  const reopen = (clock?: Clock): Store => {
+    const platform = testPlatform(++seed);
+    const connection = new ZerodbConnection(
+      { ...platform, clock: clock ?? platform.clock },
+      {
+        baseUrl: sandbox.url,
+        project: sandbox.project,
+        apiKey: { value: sandbox.apiKey, name: 'ZERODB_API_KEY' },
+        timeoutMs: 5000,
+      },
+    );
     return openZerodbStore(connection, directory.path);
   };
   return {

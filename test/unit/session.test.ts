@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type GivenOptions, loadConfiguration } from '../../src/config/configuration.ts';
 import { Redaction } from '../../src/kernel/redaction.ts';
 import { createPlatform } from '../../src/platform/platform.ts';
+import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { Session } from '../../src/session.ts';
 import { answerJson, startHttpServer, type TestServer } from '../support/http-server.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -55,6 +56,21 @@ describe('the repository', () => {
     expect((await chosen.session.repository()).store.label).toBe(`file://${home.path}/here`);
     expect((await chosen.session.repository()).stateDirectory).toBe(`${home.path}/scratch`);
     expect(chosen.notes).toEqual([]);
+  });
+});
+
+describe('the source and its Object Storage', () => {
+  it('are one server to us: what is found out, and its pace, are shared', async () => {
+    using home = temporaryDirectory();
+    await using sandbox = await startSandbox({ dialects: ['B'] });
+    const given = { source: sandbox.url, projectId: sandbox.project, apiKey: sandbox.apiKey };
+    const { session } = await openSession(given, home.path);
+    await session.source();
+    const asked = sandbox.requests;
+    expect(await (await session.repository()).store.size('repository.json')).toBeNull();
+    // whether there is an Object Storage, and the list in which there is nothing
+    expect(sandbox.requests - asked).toBe(2);
+    await session.close();
   });
 });
 
