@@ -96,6 +96,9 @@ export async function restoreInManner(
   // whoever wants a part of a damaged backup gets along without its index, or not
   if (!isWhole && store.observer.damaged.has(`indexes/${backupId}`))
     codes.push('INDEX_DAMAGED', 'ARCHIVE_DAMAGED');
+  // what the disk cannot read is lost to a restore of the good part
+  if (manner.allowPartial === true && attempt.suffered.some(({ method }) => method === 'reader.read'))
+    codes.push('ARCHIVE_DAMAGED');
   assertExplained(attempt, codes, damageFirst);
   return attempt;
 }
