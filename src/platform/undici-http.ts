@@ -164,6 +164,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   #give(sink: BodySink, controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
     if (chunk.length === 0) return; // the parser says hello after each pause: pausing again would never end
+    noteShortLived();
     controller.pause();
     this.#taking = this.#taking.then(async () => {
       try {
