@@ -76,6 +76,7 @@ async function run(task: ToolTask): Promise<ToolResult> {
           consistency: 'window',
           adoptStore: true,
           mirrorIn: null,
+          retention: null,
           readBack: task.readBack,
         });
         const made = report.backups[0]!;

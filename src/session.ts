@@ -12,6 +12,7 @@ import type { Compression } from './kernel/codec.ts';
 import { BackupError } from './kernel/errors.ts';
 import type { Platform } from './kernel/platform.ts';
 import type { Redaction } from './kernel/redaction.ts';
+import { type Period, type RetentionRule, SPECIFIED_RULES } from './model/retention-policy.ts';
 import type { BackupRequest, SeveralStores } from './operations/backup.ts';
 import { storeOfBackup, storeOfRestore } from './operations/every-store.ts';
 import { openRepository, type Repository } from './repository.ts';
@@ -107,6 +108,22 @@ export class Session {
     return this.#settings.mirror && this.#settings.source !== undefined ? () => this.source() : null;
   }
 
+  /** What keeps backups, as it is configured. */
+  get retentionRules(): readonly RetentionRule[] {
+    const { keepWithin, keepLast, keepDaily, keepWeekly, keepMonthly, keepYearly } = this.#settings;
+    const firstOf = (period: Period, count: number | undefined): RetentionRule[] =>
+      count === undefined ? [] : [{ kind: 'first-of', period, count }];
+    const rules: RetentionRule[] = [
+      ...(keepWithin === undefined ? [] : [{ kind: 'within', days: keepWithin } as const]),
+      ...(keepLast === undefined ? [] : [{ kind: 'last', count: keepLast } as const]),
+      ...firstOf('day', keepDaily),
+      ...firstOf('week', keepWeekly),
+      ...firstOf('month', keepMonthly),
+      ...firstOf('year', keepYearly),
+    ];
+    return rules.length > 0 ? rules : SPECIFIED_RULES;
+  }
+
   /** A backup as it is configured. */
   async backupRequest(asked: {
     readonly collections: readonly string[] | null;
@@ -124,6 +141,7 @@ export class Session {
       compression,
       consistency,
       concurrency: Math.min(concurrency, COLLECTIONS_AT_ONCE_MAX),
+      retention: this.#settings.retention ? this.retentionRules : null,
       mirrorIn: mirror ? await this.source() : null,
       readBack: true,
     };

@@ -1,4 +1,5 @@
 import type { Compression } from '../kernel/codec.ts';
+import { MARK_KINDS, type MarkKind } from '../model/mark.ts';
 
 /** Every key of a store is built here and nowhere else (design.md §5.1). */
 export const MARKER_KEY = 'repository.json';
@@ -45,6 +46,19 @@ export function backupIdOfArchiveKey(key: string): string | null {
   return match === null ? null : match[1]!;
 }
 
+export const MARK_PREFIX = 'marks/';
+
+export function markKey(backupId: string, kind: MarkKind): string {
+  return `${MARK_PREFIX}${backupId}.${kind}.json`;
+}
+
+/** What a key under `marks/` stands for; null if it is no mark's key. */
+export function markOfKey(key: string): { readonly backupId: string; readonly kind: MarkKind } | null {
+  const match = /^marks\/([^/]+)\.([a-z]+)\.json$/.exec(key);
+  const kind = MARK_KINDS.find((known) => known === match?.[2]);
+  return match === null || kind === undefined ? null : { backupId: match[1]!, kind };
+}
+
 export const RESTORE_PREFIX = 'restores/';
 
 /** What is kept of a restore; its presence makes the restore one that can be undone. */
@@ -77,6 +91,12 @@ export function idMapPieceOfKey(key: string): { restoreId: string; piece: IdMapP
 
 export function restoreReportKey(restoreId: string): string {
   return `${RESTORE_PREFIX}${restoreId}/report.json`;
+}
+
+/** The restore id to which an object under `restores/` belongs; null if it is none of a restore. */
+export function restoreIdOfObject(key: string): string | null {
+  const match = /^restores\/([^/]+)\/[^/]+$/.exec(key);
+  return match === null ? null : match[1]!;
 }
 
 /** The restore id that a record's key stands for; null if it is none. */

@@ -19,8 +19,10 @@ import {
   parseBackupId,
 } from '../model/backup-id.ts';
 import { type Manifest, parseManifest, RECORD_BYTES_MAX } from '../model/manifest.ts';
+import type { MarkKind } from '../model/mark.ts';
 import { readObject, type Store } from '../stores/store.ts';
 import type { ManifestCache } from './manifest-cache.ts';
+import { listMarks, type Marks } from './marks.ts';
 
 /** What a catalog is read from; a Repository is one. */
 export interface CatalogHome {
@@ -36,6 +38,8 @@ export interface Catalog {
   readonly damaged: readonly { readonly backupId: string; readonly error: BackupError }[];
   /** Backup ids of archives and indexes without a manifest: interrupted runs, or runs at work right now. */
   readonly unfinished: readonly string[];
+  /** What was noted beside backups. */
+  readonly marks: Marks;
   /** Ids in the names of the predecessor's files that backups were made of: taken, and of no further interest. */
   readonly adopted: readonly string[];
 }
@@ -91,7 +95,8 @@ export async function readCatalog(
   backups.sort(newestFirst);
   damaged.sort((a, b) => (a.backupId < b.backupId ? -1 : 1));
   const adopted = adoptedIds(backups).filter((id) => unfinished.delete(id));
-  return { backups, damaged, unfinished: [...unfinished].sort(), adopted };
+  const marks = await listMarks(home, signal);
+  return { backups, damaged, marks, unfinished: [...unfinished].sort(), adopted };
 }
 
 function adoptedIds(backups: readonly Manifest[]): string[] {
@@ -183,9 +188,18 @@ export function matches(manifest: Manifest, filter: CatalogFilter): boolean {
   );
 }
 
-/** Complete, as far as its manifest tells. */
-export function isGood(manifest: Manifest): boolean {
-  return manifest.status === 'completed';
+/** Complete, without an anomaly that nobody has acknowledged, and not found damaged. */
+export function isGood(manifest: Manifest, marks: Marks = NO_MARKS): boolean {
+  const kinds = marks.get(manifest.backup_id);
+  return (
+    manifest.status === 'completed' && (kinds === undefined || !(hasOpenAnomaly(kinds) || kinds.has('bad')))
+  );
+}
+
+const NO_MARKS: Marks = new Map();
+
+export function hasOpenAnomaly(kinds: ReadonlySet<MarkKind>): boolean {
+  return kinds.has('anomaly') && !kinds.has('ack');
 }
 
 export function newestFirst(a: Manifest, b: Manifest): number {

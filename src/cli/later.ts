@@ -3,19 +3,7 @@ import { BackupError } from '../kernel/errors.ts';
 
 /** What the documentation promises for later versions: refused by name, so that nothing else is done in its place. */
 
-const LATER_COMMANDS = [
-  'acknowledge',
-  'cleanup',
-  'copy',
-  'drill',
-  'keygen',
-  'pin',
-  'rekey',
-  'schedule',
-  'serve',
-  'status',
-  'unpin',
-];
+const LATER_COMMANDS = ['copy', 'drill', 'keygen', 'rekey', 'schedule', 'serve', 'status'];
 
 export function defineLaterCommands(program: Command): void {
   for (const name of LATER_COMMANDS) {

@@ -1,10 +1,12 @@
 import { Command } from 'commander';
 import { defineBackup } from './commands/backup.ts';
+import { defineCleanup } from './commands/cleanup.ts';
 import { defineConfig } from './commands/config.ts';
 import { defineDemo } from './commands/demo.ts';
 import { defineDoctor } from './commands/doctor.ts';
 import { defineExport } from './commands/export.ts';
 import { defineList } from './commands/list.ts';
+import { defineMarks } from './commands/mark.ts';
 import { defineRebuild } from './commands/rebuild.ts';
 import { defineRestore } from './commands/restore.ts';
 import { defineSandbox } from './commands/sandbox.ts';
@@ -37,6 +39,8 @@ export function createProgram(version: string, run: Run): Command {
   defineResume(program, run);
   defineExport(program, run);
   defineRebuild(program, run);
+  defineCleanup(program, run);
+  defineMarks(program, run);
   defineDoctor(program, run);
   defineSandbox(program, run);
   defineDemo(program, run);

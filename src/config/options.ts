@@ -55,6 +55,12 @@ const toTarget = ['restore'];
 const compressions: readonly Compression[] = ['gzip', 'zstd'];
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
+/** Any of these takes the place of the specification's 7 days, 4 weeks and 12 months. */
+const KEEP = {
+  otherwise: 'the policy of the specification',
+  commands: ['backup', 'cleanup'],
+};
+
 export const OPTIONS = {
   config: option(file, 'configuration file', {
     otherwise: 'zerodb-backup.yaml or zerodb-backup.json in the working directory',
@@ -123,6 +129,15 @@ export const OPTIONS = {
     'an incremental backup becomes a full one if it would be more than so many percent of it',
     { commands: ['backup'] },
   ),
+  keepWithin: option(count(1, 36_500), 'keep good full backups of so many days', KEEP),
+  keepLast: option(count(1, 100_000), 'keep so many, the newest', KEEP),
+  keepDaily: option(count(1, 100_000), 'keep the first of each of so many days', KEEP),
+  keepWeekly: option(count(1, 100_000), 'keep the first of each of so many weeks', KEEP),
+  keepMonthly: option(count(1, 100_000), 'keep the first of each of so many months', KEEP),
+  keepYearly: option(count(1, 100_000), 'keep the first of each of so many years', KEEP),
+  retention: defaulted(unlessOff, true, 'remove what no rule keeps after each backup', {
+    commands: ['backup'],
+  }),
   mirror: defaulted(
     unlessOff,
     true,

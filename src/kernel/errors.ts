@@ -66,6 +66,7 @@ export const ERROR_CODES = {
   STORE_FOREIGN: { exit: 9, meaning: "the store belongs to another project's backups" },
   RESTORE_REFUSED: { exit: 9, meaning: 'a restore that might lose data was not confirmed' },
   PLAN_OUTDATED: { exit: 9, meaning: 'the target is no longer as the saved plan says' },
+  CLEANUP_REFUSED: { exit: 9, meaning: 'removing backups that might still be needed' },
   INTERRUPTED: { exit: 130, meaning: 'stopped by SIGINT' },
   TERMINATED: { exit: 143, meaning: 'stopped by SIGTERM' },
 } as const satisfies Record<string, CodeFacts>;

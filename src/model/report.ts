@@ -198,6 +198,13 @@ export interface ShowReport extends Report {
   readonly operation: 'show';
   readonly manifest: Manifest;
   readonly good: boolean;
+  /** What was noted beside it. */
+  readonly marks: readonly {
+    /** `pin`, `anomaly`, `ack` or `bad`. */
+    readonly kind: string;
+    readonly reason: string | null;
+    readonly created_at: string;
+  }[];
   /** Full backup first. */
   readonly chain: readonly string[];
   readonly objects: readonly { readonly key: string; readonly size: number | null }[];
@@ -271,4 +278,35 @@ export interface DoctorCheck {
 export interface DoctorReport extends Report {
   readonly operation: 'doctor';
   readonly checks: readonly DoctorCheck[];
+}
+
+/** What a cleanup made of one backup. */
+export interface CleanedBackup extends Stored {
+  readonly backup_id: string;
+  readonly collection: string;
+  readonly backup_type: Manifest['backup_type'];
+  readonly age_days: number;
+  /** Stored bytes. */
+  readonly size: number;
+  /** `removed`: in a dry run it would have been; `failed`: it was to be, see `error`. */
+  readonly outcome: 'kept' | 'removed' | 'failed';
+  /** Why it stays, or why it goes. */
+  readonly reasons: readonly string[];
+  readonly error?: ReportedError;
+}
+
+export interface CleanupReport extends Report {
+  readonly operation: 'cleanup';
+  readonly dry_run: boolean;
+  readonly backups: readonly CleanedBackup[];
+  /** Objects that belong to no backup, and what restores kept for longer than 30 days: removed, or in a dry run to be. */
+  readonly leftovers: readonly string[];
+  /** Stored bytes of the backups that were removed. */
+  readonly freed_bytes: number;
+}
+
+export interface MarkReport extends Report {
+  readonly operation: 'pin' | 'unpin' | 'acknowledge';
+  readonly backup_id: string;
+  readonly outcome: 'pinned' | 'unpinned' | 'was not pinned' | 'acknowledged';
 }

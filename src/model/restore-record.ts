@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Codec } from '../kernel/codec.ts';
+import { parseBackupId } from './backup-id.ts';
 import { encodeRecord, FORMAT, parseRecord, type RecordKind } from './canonical-record.ts';
 import { DOCUMENT_SHAPES } from './document.ts';
 
@@ -106,4 +107,10 @@ export function parseIdMapRecord(codec: Codec, bytes: Uint8Array, restoreId: str
 /** `YYYYMMDD_HHMMSS_<8 hex>`: untrusted text becomes part of a key only if it is one. */
 export function isRestoreId(text: string): boolean {
   return /^\d{8}_\d{6}_[0-9a-f]{8}$/.test(text);
+}
+
+/** Milliseconds since 1970; null if the text is no restore id. */
+export function restoreStartedAt(text: string): number | null {
+  if (!isRestoreId(text)) return null;
+  return parseBackupId(`restore_full_${text.slice(0, 'YYYYMMDD_HHMMSS'.length)}`)?.startedAt ?? null;
 }

@@ -12,12 +12,14 @@ import {
   type ReportedWarning,
   reportError,
 } from '../model/report.ts';
+import type { RetentionRule } from '../model/retention-policy.ts';
 import { parseInstant } from '../model/time.ts';
 import { openScratch, type Repository } from '../repository.ts';
 import type { ListedCollection, Source } from '../sources/source.ts';
 import type { Target } from '../sources/target.ts';
 import { backupCollection } from './backup-collection.ts';
 import { errorsOf, exitOfResult, notMade, resultOf } from './backup-results.ts';
+import { cleanup } from './cleanup/cleanup.ts';
 import { type BaseBackup, type Destinations, oneStore, severalStores } from './destinations.ts';
 import { mirror } from './mirror.ts';
 
@@ -36,6 +38,8 @@ export interface BackupRequest {
   readonly consistency: 'window' | 'point';
   /** Use a store that holds another project's backups, or other files. */
   readonly adoptStore: boolean;
+  /** What keeps backups: the others of collections that were backed up are removed afterwards; null: nothing is. */
+  readonly retention: readonly RetentionRule[] | null;
   /** Where an entry of each backup is written for people to query (operations/mirror.ts); null: nowhere. */
   readonly mirrorIn: Target | null;
   /** Read every stored byte again before it is committed; only benchmarks turn it off. */
@@ -179,6 +183,13 @@ export async function backup(
     await mirrorBackups(repository, request.mirrorIn, made, { ...context, onEvent });
   }
 
+  if (request.retention !== null && !request.dryRun) {
+    const collections = made
+      .filter(({ status }) => status === 'completed')
+      .map(({ collection }) => collection);
+    await removeOld(destinations.stores, request.retention, collections, { ...context, onEvent });
+  }
+
   results.sort((a, b) => order(candidates, a) - order(candidates, b));
   const errors = [...delivered, ...results].flatMap((result) => errorsOf(result));
   if (results.every(({ outcome }) => outcome === 'skipped')) errors.push(reportError(nothingThere(source)));
@@ -195,6 +206,31 @@ export async function backup(
     warnings,
     errors,
   };
+}
+
+/** The backup is made: what cannot be removed is a warning. A collection without a new backup loses no old one. */
+async function removeOld(
+  stores: readonly Repository[],
+  rules: readonly RetentionRule[],
+  collections: readonly string[],
+  { signal, onEvent }: OperationContext,
+): Promise<void> {
+  if (collections.length === 0) return;
+  for (const repository of stores) {
+    try {
+      const request = { rules, collections, confirmed: false, dryRun: false };
+      const { errors } = await cleanup(repository, request, signal === undefined ? {} : { signal });
+      for (const { code, message, object } of errors) {
+        onEvent?.({ type: 'warning', code, message, ...(object !== undefined && { object }) });
+      }
+    } catch (thrown) {
+      signal?.throwIfAborted();
+      if (!(thrown instanceof BackupError)) throw thrown;
+      const { code, message, cure } = thrown;
+      const text = `nothing old was removed from ${repository.store.label}: ${message}${cure === undefined ? '' : `. ${cure}`}`;
+      onEvent?.({ type: 'warning', code, message: text, object: repository.store.label });
+    }
+  }
 }
 
 /** What an incremental backup is to be built on, or why there is none. */

@@ -26,6 +26,8 @@ export interface BaseBackup {
 export interface Destinations {
   /** Where a backup is made. */
   readonly repository: Repository;
+  /** Where backups are kept, as far as they can be used. */
+  readonly stores: readonly Repository[];
   readonly held: Held;
   /** What an incremental backup of this collection can be built on: the newest good full one that every store has. */
   baseOf(collection: string): BaseBackup | null;
@@ -54,6 +56,7 @@ export async function oneStore(
   const catalog = await catalogOf(repository, signal);
   return {
     repository,
+    stores: [repository],
     held: holdings([catalog]),
     baseOf: (collection) => commonBase(collection, [{ repository, catalog }]),
     prepare,
@@ -115,6 +118,7 @@ export async function severalStores(
   };
   return {
     repository: spool,
+    stores: usable.map(({ repository }) => repository),
     held: holdings(catalogs),
     baseOf: (collection) => commonBase(collection, usable),
     prepare: async () => {},
@@ -145,7 +149,7 @@ function commonBase(collection: string, stores: readonly CatalogedStore[]): Base
       one.collection === collection &&
       one.backup_type === 'full' &&
       one.adopted_from === undefined &&
-      isGood(one) &&
+      isGood(one, first.catalog.marks) &&
       others.every(({ catalog }) =>
         catalog.backups.some(({ manifest_sha256 }) => manifest_sha256 === one.manifest_sha256),
       ),
@@ -166,7 +170,7 @@ async function catalogOf(repository: Repository, signal?: AbortSignal): Promise<
     return await readCatalog(repository, signal, { cache: openManifestCache(repository) });
   } catch (thrown) {
     if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
-    return { backups: [], damaged: [], unfinished: [], adopted: [] };
+    return { backups: [], damaged: [], marks: new Map(), unfinished: [], adopted: [] };
   }
 }
 

@@ -1,6 +1,7 @@
 import { indexKey, manifestKey } from '../archive/layout.ts';
 import { isGood, matches, readCatalog, readManifest } from '../catalog/catalog.ts';
 import { openManifestCache } from '../catalog/manifest-cache.ts';
+import { listMarks, readMark } from '../catalog/marks.ts';
 import { combinedExit } from '../kernel/errors.ts';
 import type { OperationContext } from '../kernel/events.ts';
 import type { BackupType } from '../model/backup-id.ts';
@@ -50,7 +51,9 @@ async function listStore(
     operation: 'list',
     exit_code: exits.includes(4) ? 4 : combinedExit(exits),
     duration_ms: Math.round(clock.monotonic() - begun),
-    backups: wanted.slice(0, request.limit).map((manifest) => ({ manifest, good: isGood(manifest) })),
+    backups: wanted
+      .slice(0, request.limit)
+      .map((manifest) => ({ manifest, good: isGood(manifest, catalog.marks) })),
     total_backups: wanted.length,
     collections: new Set(wanted.map(({ collection }) => collection)).size,
     unfinished: catalog.unfinished,
@@ -68,6 +71,12 @@ export async function show(
   const { clock } = repository.platform;
   const begun = clock.monotonic();
   const manifest = await readManifest(repository, backupId, context.signal);
+  const marks = await listMarks(repository, context.signal);
+  const noted: { kind: string; reason: string | null; created_at: string }[] = [];
+  for (const kind of marks.get(backupId) ?? []) {
+    const { reason, created_at } = await readMark(repository, backupId, kind, context.signal);
+    noted.push({ kind, reason, created_at });
+  }
   const keys = [manifestKey(backupId), manifest.object_path, indexKey(backupId)];
   const objects: { key: string; size: number | null }[] = [];
   // one after another: a failure leaves nothing under way
@@ -77,7 +86,8 @@ export async function show(
     exit_code: 0,
     duration_ms: Math.round(clock.monotonic() - begun),
     manifest,
-    good: isGood(manifest),
+    good: isGood(manifest, marks),
+    marks: noted,
     chain: [...(manifest.base_backup_id === null ? [] : [manifest.base_backup_id]), backupId],
     objects,
     warnings: [],

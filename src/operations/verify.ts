@@ -1,5 +1,5 @@
 import { indexKey } from '../archive/layout.ts';
-import { isGood, noSuchBackup, readCatalog } from '../catalog/catalog.ts';
+import { type Catalog, isGood, noSuchBackup, readCatalog } from '../catalog/catalog.ts';
 import { BackupError, combinedExit, toBackupError } from '../kernel/errors.ts';
 import type { OperationContext } from '../kernel/events.ts';
 import type { Scratch } from '../kernel/sorted-runs.ts';
@@ -95,8 +95,7 @@ async function verifyStore(
   const nothing =
     wanted === null && results.length === 0 ? noBackups(repository, catalog.unfinished.length) : null;
   if (nothing !== null) errors.push(nothing);
-  const stale =
-    request.maxAgeMs === null ? [] : staleCollections(catalog.backups, clock.now() - request.maxAgeMs);
+  const stale = request.maxAgeMs === null ? [] : staleCollections(catalog, clock.now() - request.maxAgeMs);
   errors.push(...results.flatMap((result) => result.errors), ...stale.map(staleError));
 
   const exits = results.map((result) =>
@@ -256,10 +255,10 @@ async function markerErrors(repository: Repository, signal?: AbortSignal): Promi
   }
 }
 
-function staleCollections(manifests: readonly Manifest[], oldest: number): string[] {
+function staleCollections({ backups, marks }: Catalog, oldest: number): string[] {
   const newest = new Map<string, number>();
-  for (const manifest of manifests) {
-    const time = isGood(manifest) ? parseInstant(manifest.created_at) : Number.NEGATIVE_INFINITY;
+  for (const manifest of backups) {
+    const time = isGood(manifest, marks) ? parseInstant(manifest.created_at) : Number.NEGATIVE_INFINITY;
     newest.set(
       manifest.collection,
       Math.max(time, newest.get(manifest.collection) ?? Number.NEGATIVE_INFINITY),

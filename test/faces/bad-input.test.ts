@@ -204,7 +204,26 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'two modes': { argv: ['--backup', '--list'], code: 2, says: ['--backup and --list cannot be combined'] },
   'no command': { argv: [], code: 2, says: ['Usage: zerodb-backup', '--backup, --list'] },
-  'a cleanup': { argv: ['--cleanup', '--days', '30'], code: 2, says: ['cleanup is not in this version yet'] },
+  'a cleanup of a store that does not exist': {
+    argv: ['--cleanup', '--days', '30'],
+    code: 7,
+    says: ['does not exist'],
+  },
+  'a cleanup that overrides nothing': {
+    argv: ['cleanup', '--override-policy'],
+    code: 2,
+    says: ['--override-policy', '--days'],
+  },
+  'a backup that is to be removed without --yes': {
+    argv: ['cleanup', '--id', 'users_full_20250101_000000'],
+    code: 2,
+    says: ['not confirmed', '--yes'],
+  },
+  'a rule that keeps nothing': {
+    argv: ['cleanup', '--keep-daily', '0'],
+    code: 2,
+    says: ['--keep-daily', '0'],
+  },
   'a drill': {
     argv: ['drill', '--collections', 'users'],
     code: 2,

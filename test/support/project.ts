@@ -33,6 +33,7 @@ export const REQUEST: BackupRequest = {
   consistency: 'window',
   adoptStore: false,
   mirrorIn: null,
+  retention: null,
   readBack: true,
 };
 

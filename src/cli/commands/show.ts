@@ -32,7 +32,7 @@ async function show({ session, output, context }: Invocation, backupId: string) 
 
 const LABEL_WIDTH = 24;
 
-function showLines({ manifest, good, chain, objects }: ShowReport): string[] {
+function showLines({ manifest, good, marks, chain, objects }: ShowReport): string[] {
   const label = (name: string, value: string): string => padded(`${name}:`, LABEL_WIDTH) + printable(value);
   const { source, window, missing } = manifest;
   return [
@@ -40,6 +40,7 @@ function showLines({ manifest, good, chain, objects }: ShowReport): string[] {
     label('Collection', manifest.collection),
     label('Type', manifest.backup_type),
     label('Status', `${manifest.status}${good ? '' : ' (not good)'}`),
+    ...marks.map(({ kind, reason }) => label('Mark', reason === null ? kind : `${kind}: ${reason}`)),
     ...missing.map((sentence) => label('Missing', sentence)),
     label('Consistency', manifest.consistency),
     label('Scan', `${window.start} to ${window.end}`),

@@ -196,7 +196,7 @@ async function catalogOf(
   } catch (thrown) {
     const isMissing = thrown instanceof BackupError && thrown.code === 'STORE_MISSING';
     if (from === null || !isMissing) throw thrown;
-    return { backups: [], damaged: [], unfinished: [], adopted: [] };
+    return { backups: [], damaged: [], marks: new Map(), unfinished: [], adopted: [] };
   }
 }
 

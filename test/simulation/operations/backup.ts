@@ -65,6 +65,7 @@ export async function runBackup(
     consistency: 'window',
     adoptStore: false,
     mirrorIn: null,
+    retention: null,
     incremental: null,
     readBack: true,
     ...choice,

@@ -1,0 +1,43 @@
+import { indexKey, manifestKey, markKey } from '../../archive/layout.ts';
+import { readManifest } from '../../catalog/catalog.ts';
+import { BackupError } from '../../kernel/errors.ts';
+import type { Manifest } from '../../model/manifest.ts';
+import { MARK_KINDS } from '../../model/mark.ts';
+import type { Repository } from '../../repository.ts';
+
+/**
+ * Removes a backup: first its manifest, so that it ceases to be one, then its data. The manifest is read again just
+ * before; one that is not the one that was decided about throws CLEANUP_REFUSED.
+ */
+export async function removeBackup(
+  repository: Repository,
+  { backup_id, object_path, manifest_sha256 }: Manifest,
+  signal?: AbortSignal,
+): Promise<void> {
+  const now = await readManifest(repository, backup_id, signal);
+  if (now.manifest_sha256 !== manifest_sha256) {
+    throw new BackupError('CLEANUP_REFUSED', `${backup_id} is another backup than a moment ago`, {
+      object: backup_id,
+      kept: 'It was left alone.',
+      cure: 'Find out who else writes to this store, then run the cleanup again.',
+    });
+  }
+  signal?.throwIfAborted();
+  for (const key of [
+    manifestKey(backup_id),
+    indexKey(backup_id),
+    object_path,
+    ...MARK_KINDS.map((kind) => markKey(backup_id, kind)),
+  ]) {
+    await removeObject(repository, key);
+  }
+}
+
+/** One that is gone already is no failure. */
+export async function removeObject({ store }: Repository, key: string, signal?: AbortSignal): Promise<void> {
+  try {
+    await store.remove(key, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
+  }
+}

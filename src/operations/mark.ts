@@ -1,0 +1,67 @@
+import { readManifest } from '../catalog/catalog.ts';
+import { listMarks, putMark, removeMark } from '../catalog/marks.ts';
+import { BackupError } from '../kernel/errors.ts';
+import type { OperationContext } from '../kernel/events.ts';
+import type { MarkReport } from '../model/report.ts';
+import type { Repository } from '../repository.ts';
+
+/**
+ * Notes something beside a backup, or takes the note away, in every store that has it. Throws BACKUP_MISSING,
+ * USAGE_INVALID for an anomaly that is none, a store's error.
+ */
+export async function markBackup(
+  stores: readonly Repository[],
+  action: MarkReport['operation'],
+  backupId: string,
+  reason: string | null,
+  { signal }: OperationContext = {},
+): Promise<MarkReport> {
+  const { clock } = stores[0]!.platform;
+  const begun = clock.monotonic();
+  let found = false;
+  let missing: unknown = null;
+  let outcome: MarkReport['outcome'] = OUTCOMES[action].done;
+  for (const repository of stores) {
+    try {
+      await readManifest(repository, backupId, signal);
+    } catch (thrown) {
+      if (!(thrown instanceof BackupError && thrown.code === 'BACKUP_MISSING')) throw thrown;
+      missing ??= thrown;
+      continue;
+    }
+    found = true;
+    if (action === 'unpin') {
+      if (!(await removeMark(repository, backupId, 'pin', signal))) outcome = 'was not pinned';
+    } else if (action === 'pin') {
+      await putMark(repository, backupId, 'pin', reason, signal);
+    } else {
+      const marks = await listMarks(repository, signal);
+      if (marks.get(backupId)?.has('anomaly') !== true) throw noAnomaly(backupId);
+      await putMark(repository, backupId, 'ack', reason, signal);
+    }
+  }
+  if (!found) throw missing as BackupError;
+  return {
+    operation: action,
+    exit_code: 0,
+    duration_ms: Math.round(clock.monotonic() - begun),
+    backup_id: backupId,
+    outcome,
+    warnings: [],
+    errors: [],
+  };
+}
+
+const OUTCOMES = {
+  pin: { done: 'pinned' },
+  unpin: { done: 'unpinned' },
+  acknowledge: { done: 'acknowledged' },
+} as const;
+
+function noAnomaly(backupId: string): BackupError {
+  return new BackupError('USAGE_INVALID', `${backupId} has no anomaly to acknowledge`, {
+    object: backupId,
+    kept: 'Nothing was done.',
+    cure: 'Run `zerodb-backup show` with its id to see what is noted beside it.',
+  });
+}
