@@ -26,11 +26,16 @@ export interface DocumentHashes {
   unkeyed: boolean;
 }
 
+export type ScanHashes = Pick<DocumentHashes, 'scanKeyHash' | 'numericKey' | 'leaf' | 'unkeyed'>;
+
 /** Hashes documents of one shape. The object that `read` returns is the same every time. */
 export class DocumentHasher {
   readonly shape: DocumentShape;
   readonly #codec: Codec;
   readonly #leaves: LeafMaker;
+  /** Of the document that was read last. */
+  #key: Uint8Array = new Uint8Array(0);
+  #documentHash = '';
   readonly #hashes: DocumentHashes = {
     scanKeyHash: '',
     logicalIdHash: '',
@@ -49,20 +54,29 @@ export class DocumentHasher {
     this.#leaves = new LeafMaker(codec);
   }
 
-  read(batch: DocumentBatch, index: number): DocumentHashes {
+  /** What stands for the document in a scan; the other hashes, of which there are as many again, are left as they are. */
+  readScanned(batch: DocumentBatch, index: number): ScanHashes {
     const hashes = this.#hashes;
     const bytes = batch.bytes.subarray(batch.spans.start(index), batch.spans.end(index));
-    const documentHash = this.#codec.sha256(bytes);
+    this.#documentHash = this.#codec.sha256(bytes);
     const keyText = scanKeyText(batch, index, this.shape);
-    const key = keyText === null ? keyOfUnkeyed(documentHash) : decodedKey(keyText, 0, keyText.length);
+    this.#key = keyText === null ? keyOfUnkeyed(this.#documentHash) : decodedKey(keyText, 0, keyText.length);
     hashes.unkeyed = keyText === null;
     hashes.numericKey = isNumericKey(keyText);
+    hashes.scanKeyHash = this.#codec.sha256(this.#key);
+    hashes.leaf = this.#leaves.leaf(this.#key, this.#documentHash);
+    return hashes;
+  }
+
+  read(batch: DocumentBatch, index: number): DocumentHashes {
+    this.readScanned(batch, index);
+    const hashes = this.#hashes;
+    const key = this.#key;
+    const documentHash = this.#documentHash;
     hashes.numericId = hashes.numericKey;
-    hashes.scanKeyHash = this.#codec.sha256(key);
-    hashes.leaf = this.#leaves.leaf(key, documentHash);
     if (this.shape === 'flat') {
       hashes.logicalIdHash = hashes.scanKeyHash;
-      hashes.ownId = keyText !== null;
+      hashes.ownId = !hashes.unkeyed;
       hashes.payloadHash = documentHash;
       hashes.contentLeaf = hashes.leaf;
       return hashes;

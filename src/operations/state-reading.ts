@@ -170,7 +170,7 @@ function survivor(
   const hasher = new DocumentHasher(platform.codec, shape);
   return (batch, index) => {
     const key = scanKey(batch, index, shape);
-    const hash = key === null ? hasher.read(batch, index).scanKeyHash : platform.codec.sha256(key);
+    const hash = key === null ? hasher.readScanned(batch, index).scanKeyHash : platform.codec.sha256(key);
     return !superseded.has(hash);
   };
 }

@@ -1,5 +1,5 @@
 import { SetDigest } from '../../archive/digest.ts';
-import type { DocumentHashes } from '../../archive/document-hashes.ts';
+import type { ScanHashes } from '../../archive/document-hashes.ts';
 import { ENTRY_BYTES } from '../../archive/index-file.ts';
 import { type Scratch, SortedRuns } from '../../kernel/sorted-runs.ts';
 import { NotIncremental } from './not-incremental.ts';
@@ -41,7 +41,7 @@ export class Difference {
   }
 
   /** Notes a document that the scan has found. */
-  async add({ scanKeyHash, leaf }: DocumentHashes): Promise<void> {
+  async add({ scanKeyHash, leaf }: ScanHashes): Promise<void> {
     if (this.#scanned.full) await this.#scanned.flush();
     const slot = this.#scanned.slot();
     slot.write(scanKeyHash.slice(0, KEY_BYTES), 0, 'latin1');

@@ -72,7 +72,7 @@ export class Increment {
     for await (const batch of batches) {
       const stays: boolean[] = [];
       for (let index = 0; index < batch.spans.count; index++) {
-        const hashes = this.#hasher.read(batch, index);
+        const hashes = this.#hasher.readScanned(batch, index);
         await this.#difference.add(hashes);
         this.#addToState(hashes.leaf);
         const isChanged = !this.#base.leaves.has(hashes.leaf);
@@ -128,7 +128,7 @@ export class Increment {
 
   /** Whether a document that was looked up is another than that of the base. */
   #noteFound(document: DocumentBatch, leafInBase: string): boolean {
-    const leaf = this.#hasher.read(document, 0).leaf.slice(0, leafInBase.length);
+    const leaf = this.#hasher.readScanned(document, 0).leaf.slice(0, leafInBase.length);
     this.#addToState(leaf);
     if (leaf === leafInBase) return false;
     this.#changed.count++;
@@ -152,7 +152,7 @@ export class Increment {
     try {
       for await (const batch of reading.batches(blocks, this.#signal)) {
         for (let index = 0; index < batch.spans.count; index++) {
-          const leaf = this.#hasher.read(batch, index).leaf.slice(0, absent[0]!.leaf.length);
+          const leaf = this.#hasher.readScanned(batch, index).leaf.slice(0, absent[0]!.leaf.length);
           if (!wanted.has(leaf)) continue;
           const address = this.#source.address(batch, index, manifest.document_shape);
           const key = storableKey(batch, index, manifest.document_shape);
