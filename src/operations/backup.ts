@@ -4,7 +4,7 @@ import type { OperationContext, OperationEvent } from '../kernel/events.ts';
 import { randomHex } from '../kernel/random.ts';
 import { runWorkers } from '../kernel/workers.ts';
 import { compactTime } from '../model/backup-id.ts';
-import { FOURTEEN_COLLECTIONS, MIRROR_COLLECTION } from '../model/collections.ts';
+import { FOURTEEN_COLLECTIONS } from '../model/collections.ts';
 import { type Manifest, stateCount } from '../model/manifest.ts';
 import {
   type BackupReport,
@@ -15,20 +15,25 @@ import {
 import type { RetentionRule } from '../model/retention-policy.ts';
 import { parseInstant } from '../model/time.ts';
 import { openScratch, type Repository } from '../repository.ts';
-import type { ListedCollection, Source } from '../sources/source.ts';
+import type { Source } from '../sources/source.ts';
 import type { Target } from '../sources/target.ts';
 import { backupCollection } from './backup-collection.ts';
 import { errorsOf, exitOfResult, notMade, resultOf } from './backup-results.ts';
+import {
+  absent,
+  type Candidate,
+  chooseCollections,
+  createdMeanwhile,
+  failureOf,
+  NotThere,
+  nothingThere,
+  type Wanted,
+} from './candidates.ts';
 import { cleanup } from './cleanup/cleanup.ts';
 import { type BaseBackup, type Destinations, oneStore, severalStores } from './destinations.ts';
 import { mirror } from './mirror.ts';
 
-export interface BackupRequest {
-  /** Null: every collection of the project. */
-  readonly collections: readonly string[] | null;
-  readonly exclude: readonly string[];
-  /** Used where the server cannot list its collections; empty: the fourteen of the specification. */
-  readonly configuredCollections: readonly string[];
+export interface BackupRequest extends Wanted {
   readonly dryRun: boolean;
   /** What differs from the newest good full backup; null: full backups. */
   readonly incremental: IncrementalPolicy | null;
@@ -48,15 +53,6 @@ export interface BackupRequest {
 
 /** More than this at once only costs memory: each holds a few pages and blocks, and the compressor has two cores or four. */
 const COLLECTIONS_AT_ONCE_MAX = 3;
-
-/** A collection to be backed up, and what is known of its name. */
-interface Candidate extends ListedCollection {
-  /** A collection that no one has ever heard of must hold something to be believed in. */
-  readonly known: boolean;
-  readonly inRepository: boolean;
-  /** Said by a server that lists its collections: it is not there. */
-  readonly unlisted: boolean;
-}
 
 export interface IncrementalPolicy {
   /** A full backup is made instead where the base is older. */
@@ -114,7 +110,7 @@ export async function backup(
 
   const results: CollectionBackup[] = [];
   const made: Manifest[] = [];
-  const queue = [...candidates];
+  let queue = [...candidates];
   const backUpNext = async (): Promise<void> => {
     for (let candidate = queue.shift(); candidate !== undefined; candidate = queue.shift()) {
       const { name, known, inRepository } = candidate;
@@ -122,7 +118,7 @@ export async function backup(
       onEvent({ type: 'object:started', object: name });
       let result: CollectionBackup;
       try {
-        if (candidate.unlisted) throw absent(candidate);
+        if (candidate.listed === false) throw absent(candidate);
         const { base, fullBecause } = chooseBase(request.incremental, destinations, name, clock.now());
         const done = await backupCollection(repository, source, {
           collection: candidate,
@@ -177,7 +173,14 @@ export async function backup(
       results.push(result);
     }
   };
-  await runWorkers(Math.max(1, Math.min(request.concurrency, COLLECTIONS_AT_ONCE_MAX)), backUpNext);
+  const workers = Math.max(1, Math.min(request.concurrency, COLLECTIONS_AT_ONCE_MAX));
+  await runWorkers(workers, backUpNext);
+  if (request.collections === null && listed !== null) {
+    queue = await createdMeanwhile(source, request, candidates, { ...context, onEvent });
+    candidates.push(...queue);
+    await runWorkers(workers, backUpNext);
+  }
+  for (const remark of source.remarks()) onEvent({ type: 'warning', ...remark });
 
   if (request.mirrorIn !== null && !request.dryRun) {
     await mirrorBackups(repository, request.mirrorIn, made, { ...context, onEvent });
@@ -281,79 +284,6 @@ function openDestinations(
   return 'spool' in home
     ? severalStores(home.spool, home.stores, options, signal)
     : oneStore(home, options, signal);
-}
-
-/** The names rule of design.md §6. */
-function chooseCollections(
-  request: BackupRequest,
-  listed: readonly ListedCollection[] | null,
-  held: ReadonlySet<string>,
-): Candidate[] {
-  const configured = request.configuredCollections;
-  const fallback = configured.length > 0 ? configured : FOURTEEN_COLLECTIONS;
-  // a collection that this store holds and the server no longer knows must not go unnoticed
-  const everything = listed === null ? fallback : [...listed.map(({ name }) => name), ...held];
-  const names = new Set(request.collections ?? everything);
-  for (const excluded of [...request.exclude, MIRROR_COLLECTION]) names.delete(excluded);
-  return [...names].map((name) => {
-    const entry = listed?.find((candidate) => candidate.name === name);
-    const inRepository = held.has(name);
-    return {
-      name,
-      definition: entry?.definition ?? null,
-      inRepository,
-      known:
-        entry !== undefined ||
-        inRepository ||
-        configured.includes(name) ||
-        FOURTEEN_COLLECTIONS.includes(name),
-      unlisted: listed !== null && entry === undefined,
-    };
-  });
-}
-
-/** Not an error: one of the fourteen that this project does not have and never had. */
-class NotThere extends BackupError {}
-
-function absent({ name, known, inRepository }: Candidate): BackupError {
-  if (inRepository) {
-    return new BackupError(
-      'SOURCE_COLLECTION_VANISHED',
-      `collection ${name} is in this store, and the server no longer has it`,
-      {
-        object: name,
-        kept: 'Its backups are untouched.',
-        cure: 'If it was dropped on purpose, pass it to --exclude; otherwise restore it.',
-      },
-    );
-  }
-  if (known)
-    return new NotThere('SOURCE_COLLECTION_UNKNOWN', `collection ${name} is not there, or is empty`, {
-      object: name,
-    });
-  return new BackupError(
-    'SOURCE_COLLECTION_UNKNOWN',
-    `collection ${name} is unknown or empty: check the name`,
-    {
-      object: name,
-      cure: 'Names are case-sensitive; a new collection that is still empty can be listed under `collections` in the configuration.',
-    },
-  );
-}
-
-function failureOf(thrown: unknown, candidate: Candidate): unknown {
-  return thrown instanceof BackupError && thrown.code === 'SOURCE_NOT_FOUND' ? absent(candidate) : thrown;
-}
-
-function nothingThere(source: Source): BackupError {
-  return new BackupError(
-    'SOURCE_COLLECTION_UNKNOWN',
-    `${source.identity.host} holds none of the collections asked for`,
-    {
-      kept: 'Nothing was written.',
-      cure: 'Check the project id and the base URL, or name your collections under `collections` in the configuration.',
-    },
-  );
 }
 
 function order(candidates: readonly Candidate[], result: CollectionBackup): number {

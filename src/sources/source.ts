@@ -29,7 +29,14 @@ export interface Source {
   document(collection: string, address: Uint8Array, signal?: AbortSignal): Promise<DocumentBatch | null>;
   /** A handle for reading one collection. Contacts nobody. */
   openCollection(name: string): CollectionPages;
+  /** What was noticed so far that is no failure, and may make what was read another thing than it seems. */
+  remarks(): readonly SourceRemark[];
   close(): Promise<void>;
+}
+
+export interface SourceRemark {
+  readonly code: 'CLOCK_SKEW' | 'ANSWERS_CACHED';
+  readonly message: string;
 }
 
 /** Value that documents can be sorted by: the scan key, or the time of creation. */

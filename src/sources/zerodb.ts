@@ -7,7 +7,7 @@ import { DialectA } from '../zerodb/dialect-a.ts';
 import { DialectB } from '../zerodb/dialect-b.ts';
 import { DialectD } from '../zerodb/dialect-d.ts';
 import type { Found, ProbeOptions } from '../zerodb/probe.ts';
-import type { CollectionPages, ListedCollection, SourceIdentity } from './source.ts';
+import type { CollectionPages, ListedCollection, SourceIdentity, SourceRemark } from './source.ts';
 import type { Target, TargetCollection } from './target.ts';
 
 export interface ZerodbOptions extends ClientOptions, ProbeOptions {
@@ -29,11 +29,8 @@ export async function openZerodbSource(
 ): Promise<Target> {
   const found = await connection.found(signal);
   const dialect = openDialect(connection.client, found, options);
-  return new ZerodbSource(dialect, {
-    host: connection.host,
-    project: options.project ?? null,
-    dialect: dialect.name,
-  });
+  const identity = { host: connection.host, project: options.project ?? null, dialect: dialect.name };
+  return new ZerodbSource(dialect, identity, connection.client);
 }
 
 function openDialect(client: ZerodbClient, found: Found, options: ZerodbOptions): Dialect {
@@ -51,10 +48,12 @@ function openDialect(client: ZerodbClient, found: Found, options: ZerodbOptions)
 class ZerodbSource implements Target {
   readonly identity: SourceIdentity;
   readonly #dialect: Dialect;
+  readonly #client: ZerodbClient;
 
-  constructor(dialect: Dialect, identity: SourceIdentity) {
+  constructor(dialect: Dialect, identity: SourceIdentity, client: ZerodbClient) {
     this.identity = identity;
     this.#dialect = dialect;
+    this.#client = client;
   }
 
   listCollections(signal?: AbortSignal): Promise<readonly ListedCollection[] | null> {
@@ -99,6 +98,10 @@ class ZerodbSource implements Target {
       address: (batch, index, shape) => dialect.address(batch, index, shape),
       addressable: (address) => dialect.addressable(address),
     };
+  }
+
+  remarks(): readonly SourceRemark[] {
+    return this.#client.remarks.list();
   }
 
   /** Connections belong to the platform: there is nothing of its own to let go. */

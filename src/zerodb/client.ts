@@ -9,6 +9,7 @@ import {
 import type { Platform } from '../kernel/platform.ts';
 import { Redaction } from '../kernel/redaction.ts';
 import type { Patience } from '../kernel/retry.ts';
+import { AnswerRemarks } from './answer-remarks.ts';
 import { type About, failureOf, isSuccess } from './answers.ts';
 import { type ApiKey, AuthenticatedHttp, Authentication } from './authentication.ts';
 import { Contact } from './contact.ts';
@@ -76,6 +77,7 @@ export class ZerodbClient {
   readonly baseUrl: string;
   readonly platform: Platform;
   readonly redaction: Redaction;
+  readonly remarks: AnswerRemarks;
   readonly #credentials: string | null;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #timeoutMs: number;
@@ -111,9 +113,11 @@ export class ZerodbClient {
     const patience = options.patience ?? PATIENCE;
     const world = { ...platform, redaction: this.redaction };
     this.#contact = new Contact(platform.clock, platform.log);
+    this.remarks = new AnswerRemarks(platform.clock);
     const server = {
       pace,
       contact: this.#contact,
+      remarks: this.remarks,
       urlName: options.baseUrlName ?? 'the base URL',
     };
     const patient = new PatientHttp(platform.http, server, patience, world);
@@ -137,6 +141,7 @@ export class ZerodbClient {
       {
         pace: new Pace(platform.clock, { concurrency: options.concurrency ?? 16, perMinute: null }),
         contact: new Contact(platform.clock, platform.log),
+        remarks: new AnswerRemarks(platform.clock),
         urlName: 'the host on which the server keeps objects',
       },
       patience,

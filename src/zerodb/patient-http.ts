@@ -6,6 +6,7 @@ import { printable, truncated } from '../kernel/printable.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Redaction } from '../kernel/redaction.ts';
 import { type Attempt, backoffMs, fraction, type Patience, withPatience } from '../kernel/retry.ts';
+import type { AnswerRemarks } from './answer-remarks.ts';
 import { messageOf } from './answers.ts';
 import type { Contact } from './contact.ts';
 import type { Pace, TurnOutcome } from './pace.ts';
@@ -28,6 +29,7 @@ export interface PatientHttpWorld {
 export interface Server {
   readonly pace: Pace;
   readonly contact: Contact;
+  readonly remarks: AnswerRemarks;
   /** What its base URL is configured by, for messages. */
   readonly urlName: string;
 }
@@ -56,7 +58,7 @@ export class PatientHttp implements Http {
   }
 
   async request(request: HttpRequest): Promise<HttpResponse> {
-    const { pace, contact } = this.#server;
+    const { pace, contact, remarks } = this.#server;
     const { clock } = this.#world;
     const history: History = {
       attempts: 0,
@@ -73,6 +75,7 @@ export class PatientHttp implements Http {
         const timeoutMs = contact.timeoutMs(request.timeoutMs);
         const response = await this.#http.request({ ...request, timeoutMs });
         contact.answered(hostOf(request));
+        remarks.note(response);
         if (response.status === 429) {
           const waitMs = this.#rateLimitWaitMs(response, ++history.rateLimited);
           outcome = { waitMs };

@@ -1,12 +1,10 @@
 import { BackupError } from '../../kernel/errors.ts';
 import type { Platform } from '../../kernel/platform.ts';
+import { clockSkew, SKEW_CURE } from '../../model/clock-skew.ts';
 import { FOURTEEN_COLLECTIONS } from '../../model/collections.ts';
-import { formatInstant } from '../../model/time.ts';
 import type { Source } from '../../sources/source.ts';
 import { type Found, good, warning } from './found.ts';
 
-/** Times in manifests and the age of backups are ours: beyond this they mislead. */
-const SKEW_MS_MAX = 5 * 60 * 1000;
 /** A clock that is read over a network, in whole seconds, may seem to be off by this much. */
 const SKEW_MS_MEANT = 3000;
 
@@ -49,17 +47,13 @@ export async function clockAgainst(
     );
   }
   const ours = (begun + clock.now()) / 2;
+  const skew = clockSkew(ours, theirs);
+  if (skew !== null) return warning(skew, SKEW_CURE);
   const skewMs = Math.abs(ours - theirs);
-  if (skewMs <= SKEW_MS_MAX) {
-    return good(
-      skewMs <= SKEW_MS_MEANT
-        ? 'agrees with that of the server'
-        : `is off by ${Math.round(skewMs / 1000)} s from that of the server`,
-    );
-  }
-  return warning(
-    `this machine says ${formatInstant(Math.round(ours))}, the server ${formatInstant(theirs)}`,
-    'Set the clock that is wrong: ages of backups, and with them what cleanup removes, are counted by this machine.',
+  return good(
+    skewMs <= SKEW_MS_MEANT
+      ? 'agrees with that of the server'
+      : `is off by ${Math.round(skewMs / 1000)} s from that of the server`,
   );
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { BackupError } from '../../../src/kernel/errors.ts';
 import { HttpFailure, type HttpRequest, type HttpResponse } from '../../../src/kernel/http.ts';
 import type { Patience } from '../../../src/kernel/retry.ts';
+import { AnswerRemarks } from '../../../src/zerodb/answer-remarks.ts';
 import { Contact } from '../../../src/zerodb/contact.ts';
 import { Pace } from '../../../src/zerodb/pace.ts';
 import { PatientHttp, retryAfterMs } from '../../../src/zerodb/patient-http.ts';
@@ -23,7 +24,7 @@ function clientOf(url: string): Client {
   const contact = new Contact(platform.clock, platform.log);
   const http = new PatientHttp(
     platform.http,
-    { pace, contact, urlName: 'ZERODB_API_BASE_URL' },
+    { pace, contact, remarks: new AnswerRemarks(platform.clock), urlName: 'ZERODB_API_BASE_URL' },
     PATIENCE,
     platform,
   );
