@@ -12,6 +12,7 @@ export type {
   ListReport,
   RebuildReport,
   RebuiltIndex,
+  RecoverableRange,
   ReportedError,
   ReportedWarning,
   RestoreCounts,
@@ -24,6 +25,7 @@ export type {
 export {
   type BackupOptions,
   BackupService,
+  type PointInTime,
   type RestoreOptions,
   type ServiceConfig,
   type ServiceOptions,

@@ -16,8 +16,10 @@ import type {
   VerifyLevel,
   VerifyReport,
 } from './model/report.ts';
+import { parseMoment } from './model/time.ts';
 import { adopt } from './operations/adopt/adopt.ts';
 import { backup } from './operations/backup.ts';
+import { chooseStates } from './operations/chosen-states.ts';
 import { onEveryStore } from './operations/every-store.ts';
 import { exportBackup } from './operations/export.ts';
 import { list, show } from './operations/list.ts';
@@ -71,6 +73,11 @@ export interface RestoreOptions extends OperationContext {
   readonly validateOnly?: boolean;
   /** Another collection to restore into. */
   readonly toCollection?: string;
+}
+
+/** RFC 3339, or a date with or without a time, in UTC unless it has a zone. */
+export interface PointInTime {
+  readonly at: Date | string;
 }
 
 /**
@@ -155,15 +162,17 @@ export class BackupService implements AsyncDisposable {
   }
 
   /**
-   * Restores a backup of `collection`: documents that it holds are created or replaced, others left alone. The report's
-   * `restore_id` takes it back.
+   * Restores a backup of `collection`, or its newest good state by a time: documents that it holds are created or replaced,
+   * others left alone. The report's `restore_id` takes it back.
    */
   async restoreCollection(
     collection: string,
-    backupId: string,
+    backup: string | PointInTime,
     options: RestoreOptions = {},
   ): Promise<RestoreReport> {
     const stores = await this.#session.repositories();
+    const backupId =
+      typeof backup === 'string' ? backup : await this.#stateAt(collection, backup.at, options);
     const repository = await this.#session.repositoryOfBackup(backupId, options.signal);
     const { manifest } = await show(repository, backupId, options);
     if (manifest.collection !== collection) {
@@ -229,6 +238,26 @@ export class BackupService implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #stateAt(collection: string, at: Date | string, context: OperationContext): Promise<string> {
+    const time = typeof at === 'string' ? parseMoment(at) : at.getTime();
+    if (Number.isNaN(time)) {
+      throw new BackupError('USAGE_INVALID', '`at` is no time', {
+        kept: 'Nothing was done.',
+        cure: 'Give a Date, or a text such as 2025-01-09T14:30:00Z.',
+      });
+    }
+    const stores = await this.#session.repositories();
+    const { backups, errors } = await list(stores, { collection }, context);
+    const { states, doubts, failures } = chooseStates(stores, backups, [collection], time);
+    if (failures[0] !== undefined) throw failures[0];
+    // a manifest that cannot be read may have been that of a newer state
+    const warnings = [...errors, ...doubts.map((message) => ({ code: 'STATE_DOUBTFUL', message }))];
+    for (const { code, message } of warnings) {
+      context.onEvent?.({ type: 'warning', object: collection, code, message });
+    }
+    return states[0]!.manifest.backup_id;
   }
 
   async #backup(collections: readonly string[] | null, options: BackupOptions): Promise<BackupReport> {

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { BackupError } from '../kernel/errors.ts';
 
 /** What the documentation promises for later versions: refused by name, so that nothing else is done in its place. */
@@ -13,15 +13,6 @@ export function defineLaterCommands(program: Command): void {
       .allowUnknownOption()
       .allowExcessArguments()
       .action(() => refuse(name));
-  }
-}
-
-/** @param flags as commander writes them: `--merge`, `--ids <a,b>` */
-export function defineLaterFlags(command: Command, flags: readonly string[]): void {
-  for (const text of flags) {
-    const option = new Option(text).hideHelp();
-    command.addOption(option);
-    command.on(`option:${option.name()}`, () => refuse(`${command.name()} --${option.name()}`));
   }
 }
 

@@ -5,6 +5,8 @@ export interface RestoreFlags {
   readonly all?: boolean;
   readonly collections?: readonly string[];
   readonly latest?: boolean;
+  /** Milliseconds since 1970. */
+  readonly at?: number;
   readonly merge?: boolean;
   readonly exact?: boolean;
   readonly ids?: readonly string[];

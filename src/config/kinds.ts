@@ -1,4 +1,5 @@
 import { printable, truncated } from '../kernel/printable.ts';
+import { formatInstant, parseMoment } from '../model/time.ts';
 
 /** What a configured value may look like. `raw` comes from a flag, a variable (text) or a file (YAML, JSON). */
 export interface Kind<Value> {
@@ -117,6 +118,21 @@ export const duration: Kind<number> = {
     const [unit, length] = units.find(([, length]) => milliseconds % length === 0) ?? ['ms', 1];
     return `${milliseconds / length}${unit}`;
   },
+};
+
+/** A point in time, in milliseconds since 1970. */
+export const moment: Kind<number> = {
+  placeholder: 'time',
+  parse(raw) {
+    const time = typeof raw === 'string' ? parseMoment(raw) : Number.NaN;
+    if (Number.isNaN(time)) {
+      throw new Error(
+        `is ${described(raw)}, not a time such as 2025-01-09T14:30:00Z or 2025-01-09 14:30 (UTC)`,
+      );
+    }
+    return time;
+  },
+  format: formatInstant,
 };
 
 function nonEmptyText(raw: unknown): string {

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../kernel/errors.ts';
 import { type BackupError, ERROR_CODES } from '../kernel/errors.ts';
 import type { Manifest } from './manifest.ts';
+import type { MarkKind } from './mark.ts';
 
 /** What operations return. Also what `--json` prints in its last line, so members are spelled as users read them. */
 
@@ -183,15 +184,33 @@ export interface ListReport extends Report {
   readonly backups: readonly ListedBackup[];
   readonly total_backups: number;
   readonly collections: number;
+  /** Of each collection with a good state, whatever the limit and the type that were asked for. */
+  readonly recoverable: readonly RecoverableRange[];
   readonly unfinished: readonly string[];
+}
+
+/** Times between which `restore --at` finds a state: ends of the windows of the first and the newest one. */
+export interface RecoverableRange {
+  readonly collection: string;
+  readonly first: string;
+  readonly last: string;
 }
 
 export interface ListedBackup {
   readonly manifest: Manifest;
-  /** False for incomplete ones and those that a later verification found damaged. */
+  /** False for incomplete ones, for anomalies that nobody has acknowledged, and what a verification found damaged. */
   readonly good: boolean;
+  /** What was noted beside it; left out where that is nothing. */
+  readonly marks?: readonly MarkKind[];
   /** Those of several stores that were read and do not have it; left out where all have it. */
   readonly missing_from?: readonly string[];
+}
+
+/** Why a backup is not good, in a word; null if it is. */
+export function flawOf({ manifest, good, marks = [] }: ListedBackup): string | null {
+  if (good) return null;
+  if (manifest.status === 'incomplete') return 'incomplete';
+  return marks.includes('anomaly') && !marks.includes('bad') ? 'anomaly' : 'damaged';
 }
 
 export interface ShowReport extends Report {

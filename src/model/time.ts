@@ -19,3 +19,25 @@ export function parseInstant(text: string): number {
   if (match === null) return Number.NaN;
   return Date.parse(`${match[1]}.${match[2]}Z`) + Number(match[3]) / 1000;
 }
+
+/**
+ * A time as people write it, RFC 3339, `2025-01-09 14:30[:00[.5]]` or `2025-01-09` (when that day begins), in UTC unless
+ * it has a zone. NaN if it is none of these, or a day or an hour that there is not.
+ */
+export function parseMoment(text: string): number {
+  const match =
+    /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(:\d\d)?(?:\.(\d{1,9}))?\s?([Zz]|[+-]\d\d:?\d\d)?)?$/.exec(
+      text.trim(),
+    );
+  if (match === null) return Number.NaN;
+  const [, date, minute = '00:00', second = ':00', fraction = '', zone = 'Z'] = match;
+  const plain = `${date}T${minute}${second}`;
+  const asUtc = Date.parse(`${plain}Z`);
+  // the 30th of February is no day in March
+  if (Number.isNaN(asUtc) || new Date(asUtc).toISOString().slice(0, 19) !== plain) return Number.NaN;
+  const digits = fraction.padEnd(6, '0');
+  const whole = Date.parse(
+    `${plain}.${digits.slice(0, 3)}${zone.toUpperCase().replace(/^([+-]\d\d):?/, '$1:')}`,
+  );
+  return whole + Number(digits.slice(3, 6)) / 1000;
+}

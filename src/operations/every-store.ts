@@ -1,5 +1,6 @@
 import { manifestKey, restoreRecordKey } from '../archive/layout.ts';
 import { newestFirst } from '../catalog/catalog.ts';
+import { joinedRanges } from '../catalog/points-in-time.ts';
 import { BackupError, combinedExit, ERROR_CODES, toBackupError } from '../kernel/errors.ts';
 import type { OperationContext } from '../kernel/events.ts';
 import {
@@ -71,6 +72,7 @@ export async function listEverywhere(
     backups: backups.slice(0, limit),
     total_backups: backups.length,
     collections: new Set(backups.map(({ manifest }) => manifest.collection)).size,
+    recoverable: joinedRanges(reports.flatMap(({ report }) => report.recoverable)),
     unfinished: [...new Set(reports.flatMap(({ report }) => report.unfinished))].sort(),
   };
 }

@@ -2,10 +2,11 @@ import { indexKey, manifestKey } from '../archive/layout.ts';
 import { isGood, matches, readCatalog, readManifest } from '../catalog/catalog.ts';
 import { openManifestCache } from '../catalog/manifest-cache.ts';
 import { listMarks, readMark } from '../catalog/marks.ts';
+import { recoverableRanges } from '../catalog/points-in-time.ts';
 import { combinedExit } from '../kernel/errors.ts';
 import type { OperationContext } from '../kernel/events.ts';
 import type { BackupType } from '../model/backup-id.ts';
-import { exitOf, type ListReport, reportError, type ShowReport } from '../model/report.ts';
+import { exitOf, type ListedBackup, type ListReport, reportError, type ShowReport } from '../model/report.ts';
 import type { Repository } from '../repository.ts';
 import { listEverywhere } from './every-store.ts';
 
@@ -44,18 +45,28 @@ async function listStore(
   const cache = openManifestCache(repository);
   // where each request counts, what interrupted runs left is a matter for `verify`
   const catalog = await readCatalog(repository, context.signal, { cache, wantUnfinished: cache === null });
-  const wanted = catalog.backups.filter((manifest) => matches(manifest, request));
+  const listed = catalog.backups.map((manifest): ListedBackup => {
+    const marks = catalog.marks.get(manifest.backup_id);
+    return {
+      manifest,
+      good: isGood(manifest, catalog.marks),
+      ...(marks !== undefined && { marks: [...marks] }),
+    };
+  });
+  const wanted = listed.filter(({ manifest }) => matches(manifest, request));
+  const { collection } = request;
   const errors = catalog.damaged.map(({ error }) => reportError(error));
   const exits = errors.map(exitOf);
   return {
     operation: 'list',
     exit_code: exits.includes(4) ? 4 : combinedExit(exits),
     duration_ms: Math.round(clock.monotonic() - begun),
-    backups: wanted
-      .slice(0, request.limit)
-      .map((manifest) => ({ manifest, good: isGood(manifest, catalog.marks) })),
+    backups: wanted.slice(0, request.limit),
     total_backups: wanted.length,
-    collections: new Set(wanted.map(({ collection }) => collection)).size,
+    collections: new Set(wanted.map(({ manifest }) => manifest.collection)).size,
+    recoverable: recoverableRanges(listed).filter(
+      (range) => collection === undefined || range.collection === collection,
+    ),
     unfinished: catalog.unfinished,
     warnings: [],
     errors,
@@ -77,7 +88,13 @@ export async function show(
     const { reason, created_at } = await readMark(repository, backupId, kind, context.signal);
     noted.push({ kind, reason, created_at });
   }
-  const keys = [manifestKey(backupId), manifest.object_path, indexKey(backupId)];
+  const base = manifest.base_backup_id;
+  const keys = [
+    manifestKey(backupId),
+    manifest.object_path,
+    indexKey(backupId),
+    ...(base === null ? [] : [manifestKey(base)]),
+  ];
   const objects: { key: string; size: number | null }[] = [];
   // one after another: a failure leaves nothing under way
   for (const key of keys) objects.push({ key, size: await repository.store.size(key, context.signal) });
@@ -88,7 +105,7 @@ export async function show(
     manifest,
     good: isGood(manifest, marks),
     marks: noted,
-    chain: [...(manifest.base_backup_id === null ? [] : [manifest.base_backup_id]), backupId],
+    chain: [...(base === null ? [] : [base]), backupId],
     objects,
     warnings: [],
     errors: [],

@@ -224,6 +224,26 @@ const CASES: Readonly<Record<string, Case>> = {
     code: 2,
     says: ['--keep-daily', '0'],
   },
+  'a time that is none': {
+    argv: ['restore', '--all', '--at', '2025-02-30'],
+    code: 2,
+    says: ['--at is "2025-02-30"', '2025-01-09T14:30:00Z'],
+  },
+  'a time for one backup': {
+    argv: ['restore', 'users_full_20250101_000000', '--at', '2025-02-03'],
+    code: 2,
+    says: ['--at'],
+  },
+  'a time without collections': {
+    argv: ['restore', '--at', '2025-02-03'],
+    code: 2,
+    says: ['--at does not say which collections'],
+  },
+  'a time, and the newest': {
+    argv: ['restore', '--all', '--latest', '--at', '2025-02-03'],
+    code: 2,
+    says: ['--at does not go with --latest'],
+  },
   'a drill': {
     argv: ['drill', '--collections', 'users'],
     code: 2,

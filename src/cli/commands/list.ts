@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { count, text } from '../../config/kinds.ts';
 import { printable } from '../../kernel/printable.ts';
 import type { BackupType } from '../../model/backup-id.ts';
-import type { ListReport } from '../../model/report.ts';
+import { flawOf, type ListReport } from '../../model/report.ts';
 import { addFlag } from '../flags.ts';
 import type { Invocation, Run } from '../invocation.ts';
 import { bareRows, listByCollection, listOfCollection } from '../output/backup-list.ts';
@@ -59,9 +59,11 @@ async function list(invocation: Invocation, flags: ListFlags) {
     output.print(['No backups found matching the criteria.']);
   } else if (flags.collection === undefined) {
     const totals = { backups: report.total_backups, collections: report.collections };
-    output.print(listByCollection(report.backups, totals, verbose));
+    output.print(listByCollection(report.backups, totals, verbose, report.recoverable));
   } else {
-    output.print(listOfCollection(flags.collection, report.backups, report.total_backups, verbose));
+    output.print(
+      listOfCollection(flags.collection, report.backups, report.total_backups, verbose, report.recoverable),
+    );
   }
   noteTroubles(invocation, report, bare);
   return summaryOf({
@@ -72,10 +74,11 @@ async function list(invocation: Invocation, flags: ListFlags) {
 
 function noteTroubles({ output }: Invocation, report: ListReport, bare: boolean): void {
   if (bare) {
-    for (const { manifest, good } of report.backups) {
-      if (good) continue;
-      const state = manifest.status === 'incomplete' ? 'incomplete' : 'damaged';
-      output.note(`Left out because it is ${state}: ${manifest.backup_id}`);
+    for (const backup of report.backups) {
+      const flaw = flawOf(backup);
+      if (flaw === null) continue;
+      const what = flaw === 'anomaly' ? 'an anomaly' : flaw;
+      output.note(`Left out because it is ${what}: ${backup.manifest.backup_id}`);
     }
     if (report.backups.length === 0) output.note('No backups found matching the criteria.');
   }

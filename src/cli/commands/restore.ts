@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
-import { file, list, onOff, text } from '../../config/kinds.ts';
+import { file, list, moment, onOff, text } from '../../config/kinds.ts';
 import { BackupError } from '../../kernel/errors.ts';
 import { backupIdArgument } from '../backup-id-argument.ts';
 import { addFlag, addFlagsOf } from '../flags.ts';
 import type { Invocation, Run } from '../invocation.ts';
-import { defineLaterFlags } from '../later.ts';
 import type { RestoreFlags } from '../restore-flags.ts';
 
 export function defineRestore(program: Command, run: Run): void {
@@ -26,6 +25,12 @@ export function defineRestore(program: Command, run: Run): void {
     onOff,
     'with --all or --collections: the newest good backup of each, as always',
   );
+  addFlag(
+    command,
+    '--at',
+    moment,
+    'with --all or --collections: the newest state of each by this time (UTC unless it has a zone)',
+  );
   addFlag(command, '--merge', onOff, "put the backup's members into the documents, keep their other members");
   addFlag(command, '--exact', onOff, 'also delete what the backup does not hold');
   addFlag(command, '--ids', list('a,b'), 'only the documents with these ids');
@@ -35,7 +40,6 @@ export function defineRestore(program: Command, run: Run): void {
   addFlag(command, '--without-undo', onOff, 'keep nothing of what is written over');
   addFlag(command, '--yes', onOff, 'do not ask');
   addFlagsOf(command);
-  defineLaterFlags(command, ['--at <time>']);
   command.action((id: string | undefined, _options, self: Command) => {
     const flags = self.optsWithGlobals<RestoreFlags & Record<string, unknown>>();
     return run('restore', flags, async (invocation) => {
@@ -54,14 +58,20 @@ function refuseContradictions(
   const several = flags.all === true || flags.collections !== undefined;
   refuseModes(id, several, flags);
   if (flags.apply !== undefined) return;
+  if (flags.at !== undefined && flags.latest === true)
+    throw usage('--at does not go with --latest', 'Give one or the other.');
+  const which = flags.latest === true ? '--latest' : flags.at === undefined ? null : '--at';
   if (id === undefined && !several) {
     throw usage(
-      flags.latest === true ? '--latest does not say which collections' : 'no backup id was given',
+      which === null ? 'no backup id was given' : `${which} does not say which collections`,
       'Name a backup (`zerodb-backup list` shows them), or give --all or --collections.',
     );
   }
-  if (id !== undefined && (several || flags.latest === true)) {
-    throw usage('a backup id does not go with --all, --collections or --latest', 'Give one or the other.');
+  if (id !== undefined && (several || which !== null)) {
+    throw usage(
+      'a backup id does not go with --all, --collections, --latest or --at',
+      'Give one or the other.',
+    );
   }
   if (flags.all === true && flags.collections !== undefined) {
     throw usage('--all does not go with --collections', 'Give one or the other.');
@@ -100,7 +110,7 @@ function refuseModes(id: string | undefined, several: boolean, flags: RestoreFla
   if (alone !== undefined) throw usage(`--${alone} takes one backup`, 'Restore the collections one by one.');
   if (flags.apply === undefined) return;
   const own = (
-    ['merge', 'exact', 'ids', 'to', 'plan', 'allowPartial', 'dryRun', 'validateOnly'] as const
+    ['at', 'merge', 'exact', 'ids', 'to', 'plan', 'allowPartial', 'dryRun', 'validateOnly'] as const
   ).find((name) => flags[name] !== undefined);
   if (id !== undefined || own !== undefined)
     throw usage('--apply takes everything from the saved plan', 'Leave out the backup id and other options.');

@@ -1,5 +1,5 @@
 import { printable } from '../../kernel/printable.ts';
-import type { ListedBackup } from '../../model/report.ts';
+import { flawOf, type ListedBackup, type RecoverableRange } from '../../model/report.ts';
 import { banner, type Column, THIN_RULE, table, tableRows } from './layout.ts';
 import { formatMegabytes, formatSize, formatTime } from './quantities.ts';
 
@@ -30,6 +30,7 @@ export function listByCollection(
   backups: readonly ListedBackup[],
   totals: { readonly backups: number; readonly collections: number },
   verbose: boolean,
+  ranges: readonly RecoverableRange[] = [],
 ): string[] {
   const groups = Map.groupBy(backups, ({ manifest }) => manifest.collection);
   const lines = [
@@ -43,6 +44,7 @@ export function listByCollection(
       '',
       `${printable(collection.toUpperCase())} (${count}):`,
       THIN_RULE,
+      ...(verbose ? rangeOf(collection, ranges) : []),
       ...fullTable(group, verbose),
     );
   }
@@ -55,14 +57,23 @@ export function listOfCollection(
   backups: readonly ListedBackup[],
   totalBackups: number,
   verbose: boolean,
+  ranges: readonly RecoverableRange[] = [],
 ): string[] {
   return [
     ...banner('AVAILABLE BACKUPS'),
     `Collection: ${printable(collection)}`,
     `Total Backups: ${totalBackups}`,
+    ...(verbose ? rangeOf(collection, ranges) : []),
     '',
     ...(backups.length > 0 ? fullTable(backups, verbose) : []),
   ];
+}
+
+function rangeOf(collection: string, ranges: readonly RecoverableRange[]): string[] {
+  const range = ranges.find((one) => one.collection === collection);
+  return range === undefined
+    ? ['Recoverable: nothing']
+    : [`Recoverable: ${formatTime(range.first)} to ${formatTime(range.last)} UTC`];
 }
 
 function fullTable(backups: readonly ListedBackup[], verbose: boolean): string[] {
@@ -74,25 +85,27 @@ function columns(verbose: boolean): readonly Column[] {
   return verbose ? VERBOSE_COLUMNS : COLUMNS;
 }
 
-function cellsOf({ manifest, good }: ListedBackup): string[] {
+function cellsOf(backup: ListedBackup): string[] {
+  const { manifest } = backup;
   const size = formatSize(manifest.file_size);
-  const state = manifest.status === 'incomplete' ? 'incomplete' : 'damaged';
+  const flaw = flawOf(backup);
   return [
     manifest.backup_id,
     printable(manifest.collection),
     manifest.backup_type,
     formatTime(manifest.created_at),
     String(manifest.document_count),
-    good ? size : `${size}  ${state}`,
+    flaw === null ? size : `${size}  ${flaw}`,
   ];
 }
 
 function withDetails(rows: readonly string[], backups: readonly ListedBackup[], verbose: boolean): string[] {
   if (!verbose) return [...rows];
   return rows.flatMap((row, index) => {
-    const { file_name, object_path, file_size } = backups[index]!.manifest;
+    const { backup_id, base_backup_id, file_name, object_path, file_size } = backups[index]!.manifest;
     return [
       row,
+      ...(base_backup_id === null ? [] : [`  Chain: ${base_backup_id} -> ${backup_id}`]),
       `  File: ${file_name}`,
       `  Object Path: ${object_path}`,
       `  Size (MB): ${formatMegabytes(file_size)}`,

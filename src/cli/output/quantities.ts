@@ -43,3 +43,16 @@ export function formatClock(milliseconds: number): string {
 export function formatTime(stored: string): string {
   return stored.slice(0, 19).replace('T', ' ');
 }
+
+/** `3 d 4 h`, `12 min 5 s`, `0 s` */
+export function formatAge(milliseconds: number): string {
+  const seconds = Math.floor(milliseconds / 1000);
+  const parts = [
+    `${Math.floor(seconds / 86_400)} d`,
+    `${Math.floor(seconds / 3600) % 24} h`,
+    `${Math.floor(seconds / 60) % 60} min`,
+    `${seconds % 60} s`,
+  ];
+  const first = parts.findIndex((part) => !part.startsWith('0 '));
+  return first === -1 ? '0 s' : parts.slice(first, first + 2).join(' ');
+}

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatInstant, formatPlainTime, parseInstant } from '../../../src/model/time.ts';
+import { formatInstant, formatPlainTime, parseInstant, parseMoment } from '../../../src/model/time.ts';
 
 describe('times in records', () => {
   it('have six digits of a second, in UTC', () => {
@@ -45,5 +45,36 @@ describe('times in records', () => {
     ]) {
       expect(parseInstant(text), text).toBeNaN();
     }
+  });
+});
+
+describe('times that people write', () => {
+  it.each([
+    ['2025-01-09', '2025-01-09T00:00:00.000000Z'],
+    ['2025-01-09 14:30', '2025-01-09T14:30:00.000000Z'],
+    ['2025-01-09 14:30:45', '2025-01-09T14:30:45.000000Z'],
+    ['2025-01-09T14:30:45Z', '2025-01-09T14:30:45.000000Z'],
+    ['2025-01-09t14:30:45.5z', '2025-01-09T14:30:45.500000Z'],
+    ['2025-01-09T14:30:45.123456Z', '2025-01-09T14:30:45.123456Z'],
+    ['2025-01-09T14:30:45.123456789+02:00', '2025-01-09T12:30:45.123456Z'],
+    ['2025-01-01 00:30 +0100', '2024-12-31T23:30:00.000000Z'],
+    ['2024-02-29', '2024-02-29T00:00:00.000000Z'],
+  ])('%s is %s', (text, instant) => {
+    expect(formatInstant(parseMoment(text))).toBe(instant);
+  });
+
+  it.each([
+    '',
+    'noon',
+    '2025',
+    '2025-02-29',
+    '2025-13-01',
+    '2025-01-09 24:30',
+    '2025-01-09Z',
+    '1736433045',
+    '2025-01-09 14:30 CET',
+    '2025-01-09T14:30:00+99:00',
+  ])('%j is none', (text) => {
+    expect(parseMoment(text)).toBeNaN();
   });
 });
