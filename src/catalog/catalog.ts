@@ -196,6 +196,15 @@ export function isGood(manifest: Manifest, marks: Marks = NO_MARKS): boolean {
   );
 }
 
+/** Good, and so is what it is built on. */
+export function isGoodChain(manifest: Manifest, { backups, marks }: Catalog): boolean {
+  if (!isGood(manifest, marks)) return false;
+  const { base_backup_id } = manifest;
+  if (base_backup_id === null) return true;
+  const base = backups.find(({ backup_id }) => backup_id === base_backup_id);
+  return base !== undefined && isGood(base, marks);
+}
+
 const NO_MARKS: Marks = new Map();
 
 export function hasOpenAnomaly(kinds: ReadonlySet<MarkKind>): boolean {

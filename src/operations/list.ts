@@ -1,5 +1,5 @@
 import { indexKey, manifestKey } from '../archive/layout.ts';
-import { isGood, matches, readCatalog, readManifest } from '../catalog/catalog.ts';
+import { isGood, isGoodChain, matches, readCatalog, readManifest } from '../catalog/catalog.ts';
 import { openManifestCache } from '../catalog/manifest-cache.ts';
 import { listMarks, readMark } from '../catalog/marks.ts';
 import { recoverableRanges } from '../catalog/points-in-time.ts';
@@ -49,7 +49,7 @@ async function listStore(
     const marks = catalog.marks.get(manifest.backup_id);
     return {
       manifest,
-      good: isGood(manifest, catalog.marks),
+      good: isGoodChain(manifest, catalog),
       ...(marks !== undefined && { marks: [...marks] }),
     };
   });

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { exportBackup } from '../../../src/operations/export.ts';
+import { list } from '../../../src/operations/list.ts';
 import { validateBackup } from '../../../src/operations/restore.ts';
 import { verify } from '../../../src/operations/verify.ts';
 import { Project, SETTINGS } from '../../support/project.ts';
@@ -139,6 +140,7 @@ describe.each(SETTINGS)('incremental, dialect $dialect, shape $shape', (setting)
     const report = await verify(project.repository, { backupIds: null, level: 'presence', maxAgeMs: null });
     expect(report.exit_code).toBe(4);
     expect(report.errors).toContainEqual(expect.objectContaining({ code: 'CHAIN_BROKEN', object: backupId }));
+    expect(await list(project.repository, {})).toMatchObject({ backups: [{ good: false }] });
     const next = await project.backup(INCREMENTAL);
     expect(next.backups[0]).toMatchObject({ backup_type: 'full' });
   });
