@@ -78,6 +78,7 @@ const READ_LIES = [
   'INDEX_DAMAGED',
   'MARKER_DAMAGED',
   'RECORD_DAMAGED',
+  'CHAIN_BROKEN',
 ] as const;
 /** A scan that met a fault may not know what it missed; a write that did may not have been made. */
 const IN_DOUBT = ['SOURCE_UNPROVEN', 'RESTORE_PARTIAL', 'RESTORE_REFUSED'] as const;

@@ -3,8 +3,9 @@ import { SIZES } from '../../src/kernel/sizes.ts';
 import type { Attempt } from './attempt.ts';
 import { type FaultKind, type Faults, NO_FAULTS, oneFault, PORT_METHODS } from './faults.ts';
 import { keptRestores } from './kept-restores.ts';
-import { runBackup } from './operations/backup.ts';
+import { ALWAYS_INCREMENTAL, runBackup } from './operations/backup.ts';
 import { runExport } from './operations/export.ts';
+import { changeSome } from './operations/incremental.ts';
 import { peace } from './operations/peace.ts';
 import { runRestore } from './operations/restore.ts';
 import { restoreInManner } from './operations/restore-modes.ts';
@@ -35,6 +36,18 @@ const backUp = async (world: World, faults: Faults) => [await runBackup(world, w
 const restore = async (world: World, faults: Faults) => {
   const store = world.stores[0]!;
   return [await runRestore(world, store, faults, store.observer.visible.at(-1)!)];
+};
+const backUpIncrement = async (world: World, faults: Faults) => {
+  for (const collection of world.settings.collections) changeSome(world, collection);
+  return [await runBackup(world, world.stores[0]!, faults, { incremental: ALWAYS_INCREMENTAL })];
+};
+const restoreIncrement = async (world: World, faults: Faults) => {
+  await backUpIncrement(world, NO_FAULTS);
+  look(world);
+  const { backups } = world.stores[0]!.observer;
+  const [id] = [...backups].find(([, { manifest }]) => manifest.deleted_count > 0)!;
+  for (const collection of world.settings.collections) changeSome(world, collection);
+  return [await runRestore(world, world.stores[0]!, faults, id)];
 };
 const restoreAs = async (world: World, faults: Faults, mode: 'merge' | 'exact') => {
   const store = world.stores[0]!;
@@ -89,6 +102,13 @@ const VARIANTS: readonly Variant[] = [
       await runBackup(world, world.stores[0]!, faults, { consistency: 'point', collections: ['users'] }),
     ],
   },
+  {
+    name: 'an incremental backup',
+    before: 'same',
+    settings: { sizes: spilling },
+    run: backUpIncrement,
+  },
+  { name: 'an incremental backup is restored', before: 'same', run: restoreIncrement },
   { name: 'backup --dry-run', before: 'same', run: operation('backup --dry-run') },
   { name: 'verify presence', before: 'same', run: verifyAt('presence') },
   { name: 'verify checksum', before: 'same', run: verifyAt('checksum') },
@@ -236,28 +256,29 @@ describe.each(VARIANTS)('$name', (variant) => {
   });
 });
 
-it.each(VARIANTS.filter(({ name }) => /^a (first backup|backup|restore that \w+)$/.test(name)))(
-  '$name recovers from two deaths in a row, wherever they come',
-  async (variant) => {
-    const calls = await callsOf(variant, 'A');
-    expect(calls.length).toBeGreaterThan(30);
-    const [firsts, seconds] = ALL ? [1, 1] : [41, 29];
-    for (let first = 1; first <= calls.length; first += firsts) {
-      for (let second = 1 + (first % seconds); second <= calls.length; second += seconds) {
-        const world = await worldBefore(variant, 'A');
-        try {
-          for (const number of [first, second]) {
-            const kind = number % 2 === 0 ? 'dies before' : 'dies after';
-            await world.live(() => variant.run(world, oneFault(number, kind)));
-            look(world);
-          }
-          await endInPeace(world);
-        } catch (thrown) {
-          throw new Error(`deaths at the calls ${first} and ${second}`, { cause: thrown });
-        } finally {
-          await world.close();
+it.each(
+  VARIANTS.filter(({ name }) =>
+    /^a (first backup|backup|restore that \w+)$|^an incremental backup/.test(name),
+  ),
+)('$name recovers from two deaths in a row, wherever they come', async (variant) => {
+  const calls = await callsOf(variant, 'A');
+  expect(calls.length).toBeGreaterThan(30);
+  const [firsts, seconds] = ALL ? [1, 1] : [41, 29];
+  for (let first = 1; first <= calls.length; first += firsts) {
+    for (let second = 1 + (first % seconds); second <= calls.length; second += seconds) {
+      const world = await worldBefore(variant, 'A');
+      try {
+        for (const number of [first, second]) {
+          const kind = number % 2 === 0 ? 'dies before' : 'dies after';
+          await world.live(() => variant.run(world, oneFault(number, kind)));
+          look(world);
         }
+        await endInPeace(world);
+      } catch (thrown) {
+        throw new Error(`deaths at the calls ${first} and ${second}`, { cause: thrown });
+      } finally {
+        await world.close();
       }
     }
-  },
-);
+  }
+});

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Manifest } from '../../src/model/manifest.ts';
 import { type Attempt, Violation } from './attempt.ts';
 import type { DamageLedger } from './damage.ts';
-import { readStoredBackup, type StoredDocument } from './stored-backup.ts';
+import { readStoredBackup, type StoredBackup, type StoredDocument } from './stored-backup.ts';
 import type { World } from './world.ts';
 
 export const MARKER = 'repository.json';
@@ -15,11 +15,9 @@ export interface Observed {
   readonly makers: ReadonlyMap<string, Attempt<unknown>>;
 }
 
-/** A backup as the observer knows it. */
-export interface SeenBackup {
-  readonly manifest: Manifest;
-  readonly documents: readonly StoredDocument[];
-  /** Payloads as they are stored (latin1), in the order of the archive. */
+/** A backup as the observer knows it: of an incremental one the state that it is together with its base. */
+export interface SeenBackup extends StoredBackup {
+  /** Payloads as they are stored (latin1), in the order of the archives, the increment before its base. */
   readonly payloads: readonly string[];
   /** The store's objects that it consists of, and their SHA-256. */
   readonly objects: ReadonlyMap<string, string>;
@@ -125,14 +123,29 @@ export class Observer {
       if (damaged.has(key)) throw new Violation(`${key} of ${id} was damaged before it was committed`);
       objects.set(key, this.#sha256(key));
     }
-    const { manifest, documents } = readStoredBackup(id, {
+    const contents = {
       manifest: this.#content(keys.manifest),
       archive: this.#content(keys.archive),
       index: this.#content(keys.index),
-    });
+    };
+    const stored = readStoredBackup(id, contents, (base) => this.#base(id, base));
+    const { manifest, documents } = stored;
     assertTimes(manifest, maker);
     this.#judgeDocuments(manifest, documents, maker);
-    return { manifest, documents, payloads: documents.map(({ payload }) => payload), objects };
+    return { ...stored, payloads: documents.map(({ payload }) => payload), objects };
+  }
+
+  /** What a new backup is built on: nothing of it that can be seen without reading its archive is damaged. */
+  #base(id: string, baseId: string): SeenBackup {
+    const base = this.backups.get(baseId);
+    if (base === undefined) throw new Violation(`${id} is built on ${baseId}, which is not there`);
+    const { damaged } = this;
+    const { object_path } = base.manifest;
+    if (damaged.has(`manifests/${baseId}.json`))
+      throw new Violation(`${id} is built on ${baseId}, whose manifest is damaged`);
+    if (this.#store.damage.hasOtherSize(object_path))
+      throw new Violation(`${id} is built on ${baseId}, whose archive is not there as it was stored`);
+    return base;
   }
 
   /** Every document that was there throughout, once; none that never was; no key twice. */

@@ -8,6 +8,7 @@ import {
   troubleOperation,
 } from './operations/events.ts';
 import { exportOperation } from './operations/export.ts';
+import { incrementalOperation } from './operations/incremental.ts';
 import { listOperation, showOperation } from './operations/list.ts';
 import type { Operation } from './operations/operation.ts';
 import { rebuildOperation } from './operations/rebuild.ts';
@@ -25,6 +26,7 @@ import { verifyOperation } from './operations/verify.ts';
 /** Everything that is done in a world. */
 export const OPERATIONS: readonly Operation[] = [
   backupOperation,
+  incrementalOperation,
   backupDryRun,
   tidyingOperation,
   verifyOperation,

@@ -13,7 +13,10 @@ export interface StoredDocument {
 
 export interface StoredBackup {
   readonly manifest: Manifest;
+  /** Of the state that the backup stands for. */
   readonly documents: readonly StoredDocument[];
+  /** Leaves of these documents, in the same order. */
+  readonly leaves: readonly Buffer[];
 }
 
 /** Where scan key and payload are, by shape (docs/format.md §4); null: the whole document. */
@@ -27,10 +30,12 @@ const SHAPES = {
 /**
  * Reads a backup with nothing but docs/format.md: every hash, length, count and digest is computed anew, and the index
  * is made again from the archive. Throws a Violation at the first difference.
+ * @param baseOf gives the full backup that an incremental one is built on
  */
 export function readStoredBackup(
   id: string,
   { manifest: record, archive, index }: Readonly<Record<'manifest' | 'archive' | 'index', Buffer>>,
+  baseOf: (id: string) => StoredBackup,
 ): StoredBackup {
   const manifest = parseRecord(id, record);
   const same = (what: string, found: unknown, claimed: unknown): void => {
@@ -46,15 +51,19 @@ export function readStoredBackup(
     manifest.raw_size,
   );
   const header = JSON.parse(`${blocks[0]!.text.toString()}]}`) as Record<string, unknown>;
-  const trailer = JSON.parse(`{"documents":[${blocks.at(-1)!.text.toString()}`) as Record<string, unknown>;
+  const trailerAt = blocks.findIndex(({ text }) => text[0] === ']'.charCodeAt(0));
+  const trailerText = Buffer.concat(blocks.slice(trailerAt).map(({ text }) => text)).toString();
+  const trailer = JSON.parse(`{"documents":[${trailerText}`) as Record<string, unknown>;
   const told = { ...header, ...trailer };
+  const base = manifest.base_backup_id === null ? null : baseOf(manifest.base_backup_id);
+  same('type', manifest.backup_type, base === null ? 'full' : 'incremental');
   for (const [name, value] of Object.entries({
     format: manifest.format,
     backup_id: id,
     collection: manifest.collection,
     backup_type: manifest.backup_type,
     timestamp: manifest.created_at,
-    since_timestamp: null,
+    since_timestamp: base?.manifest.created_at ?? null,
     base_backup_id: manifest.base_backup_id,
     version: manifest.version,
     document_shape: manifest.document_shape,
@@ -68,7 +77,7 @@ export function readStoredBackup(
   const documents: StoredDocument[] = [];
   const entries: Entry[] = [];
   let unkeyedCount = 0;
-  for (const [number, block] of blocks.slice(1, -1).entries()) {
+  for (const [number, block] of blocks.slice(1, trailerAt).entries()) {
     for (const line of linesOf(block.text)) {
       const bytes = Buffer.from(line, 'latin1');
       const members = membersOf(line);
@@ -94,7 +103,45 @@ export function readStoredBackup(
   same('hash of the index header', sha256(indexHeader).toString('hex'), manifest.index.header_sha256);
   same('completeness', manifest.missing.length === 0, manifest.status === 'completed');
   same('proof of completeness', manifest.consistency !== 'unproven', manifest.status === 'completed');
-  return { manifest, documents };
+  const own = { manifest, documents, leaves: entries.map(({ leaf }) => leaf) };
+  const deleted = trailer.deleted_ids as readonly string[];
+  same('count of deleted documents', deleted.length, manifest.deleted_count);
+  if (base !== null) return stateOf(own, deleted, base);
+  same('count of the state', manifest.state_count, undefined);
+  return own;
+}
+
+/** What an increment and its base are together (§9). */
+function stateOf(increment: StoredBackup, deleted: readonly string[], base: StoredBackup): StoredBackup {
+  const { manifest } = increment;
+  const id = manifest.backup_id;
+  const { backup_type, status, collection, document_shape } = base.manifest;
+  const fits = backup_type === 'full' && status === 'completed' && collection === manifest.collection;
+  if (!fits || document_shape !== manifest.document_shape)
+    throw new Violation(`${id} is built on ${base.manifest.backup_id}, which is no base for it`);
+  if (manifest.status !== 'completed') throw new Violation(`${id} is incremental, and not complete`);
+  const leavesOfBase = new Set(base.leaves.map((leaf) => leaf.toString('hex')));
+  if (increment.leaves.some((leaf) => leavesOfBase.has(leaf.toString('hex'))))
+    throw new Violation(`${id} holds again what its base holds`);
+  const keysOfBase = new Set(base.documents.map(({ key }) => key));
+  const superseded = new Set(increment.documents.map(({ key }) => key));
+  for (const key of deleted) {
+    if (!keysOfBase.has(key)) throw new Violation(`${id} calls ${key} deleted, which its base does not hold`);
+    if (superseded.has(key)) throw new Violation(`${id} calls ${key} deleted twice, or holds it`);
+    superseded.add(key);
+  }
+  const stays = base.documents.map(({ key }) => !superseded.has(key));
+  const state = {
+    manifest,
+    documents: [...increment.documents, ...base.documents.filter((_, at) => stays[at])],
+    leaves: [...increment.leaves, ...base.leaves.filter((_, at) => stays[at])],
+  };
+  if (
+    state.documents.length !== manifest.state_count ||
+    referenceDigest(state.leaves) !== manifest.state_digest
+  )
+    throw new Violation(`${id} claims a state of ${manifest.state_count} documents, and is another one`);
+  return state;
 }
 
 /** A record in canonical form with its hash (§7). The members of this world need no escapes of their own. */

@@ -1,5 +1,6 @@
 import type { BackupReport } from '../../../src/model/report.ts';
-import { type BackupRequest, backup } from '../../../src/operations/backup.ts';
+import { type BackupRequest, backup, type IncrementalPolicy } from '../../../src/operations/backup.ts';
+import type { Dice } from '../../../src/sandbox/dice.ts';
 import { type Attempt, Violation } from '../attempt.ts';
 import { assertExplained, exitOf } from '../codes.ts';
 import type { Faults } from '../faults.ts';
@@ -35,17 +36,27 @@ export const backupDryRun: Operation = {
 };
 
 type Choice = Partial<
-  Pick<BackupRequest, 'collections' | 'exclude' | 'consistency' | 'dryRun' | 'adoptStore'>
+  Pick<BackupRequest, 'collections' | 'exclude' | 'consistency' | 'dryRun' | 'adoptStore' | 'incremental'>
 >;
 
-/** `--collections`, `--exclude`, `--consistency`. */
+/** `--collections`, `--exclude`, `--consistency`, `--incremental`. */
 function drawRequest({ dice, settings }: World): Choice {
   const names = settings.collections;
   return {
     collections: dice.chance(0.2) ? names.filter(() => dice.chance(0.5)).concat(names.at(-1)!) : null,
     exclude: dice.chance(0.2) ? names.filter(() => dice.chance(0.5)).slice(0, names.length - 1) : [],
     consistency: dice.chance(0.2) ? 'point' : 'window',
+    incremental: drawIncremental(dice),
   };
+}
+
+/** However old the base is; small worlds have increments that are larger than their bases. */
+export const ALWAYS_INCREMENTAL: IncrementalPolicy = { baseAgeMaxMs: 1e12, sizeMax: 100 };
+
+export function drawIncremental(dice: Dice): IncrementalPolicy | null {
+  if (dice.chance(0.4)) return null;
+  if (dice.chance(0.6)) return ALWAYS_INCREMENTAL;
+  return { baseAgeMaxMs: dice.pick([60_000, 7 * 86_400_000]), sizeMax: dice.pick([0.5, 1]) };
 }
 
 export async function runBackup(
@@ -118,7 +129,7 @@ function judge(
   world: World,
   attempt: Attempt<BackupReport>,
   report: BackupReport,
-  { dryRun, exclude, collections }: BackupRequest,
+  { dryRun, exclude, collections, incremental }: BackupRequest,
   names: readonly string[],
 ): void {
   const { observer, damage } = attempt.store;
@@ -130,11 +141,14 @@ function judge(
     if (!isNamed && steadyOf(name) > 0) throw new Violation(`backup says nothing of ${name}`);
   }
   const visible = new Set(observer.visible);
-  for (const { collection, outcome, backup_id, error } of report.backups) {
+  for (const { collection, outcome, backup_id, error, backup_type, full_because } of report.backups) {
     if (exclude.includes(collection) || collections?.includes(collection) === false) {
       throw new Violation(`backup speaks of ${collection}, which was not asked for`);
     }
     const made = outcome === 'completed' || outcome === 'incomplete';
+    const isExpected = incremental === null || full_because !== undefined ? 'full' : 'incremental';
+    if (made && backup_type !== isExpected)
+      throw new Violation(`a backup of ${collection} is ${backup_type} because of ${full_because}`);
     if (made && !dryRun) {
       if (backup_id === null || !visible.has(backup_id)) {
         throw new Violation(`backup reports one of ${collection} that is not there`);

@@ -1,4 +1,4 @@
-import type { ReportedError } from '../../../src/model/report.ts';
+import type { BackupReport, ReportedError } from '../../../src/model/report.ts';
 import type { Attempt } from '../attempt.ts';
 import { Violation } from '../attempt.ts';
 import { NO_FAULTS } from '../faults.ts';
@@ -6,7 +6,8 @@ import { idOf } from '../history.ts';
 import { stored } from '../observer.ts';
 import type { World } from '../world.ts';
 import type { WorldStore } from '../world-store.ts';
-import { runBackup } from './backup.ts';
+import { ALWAYS_INCREMENTAL, drawIncremental, runBackup } from './backup.ts';
+import { changeSome } from './incremental.ts';
 import { loseSome } from './loss.ts';
 import type { Operation } from './operation.ts';
 import { runRestore, samenessOf } from './restore.ts';
@@ -33,6 +34,7 @@ export const peace: Operation = {
       const level = world.dice.pick(['checksum', 'decode'] as const);
       attempts.push(await runVerify(world, chosen, NO_FAULTS, level));
     }
+    if (world.dice.chance(0.3)) attempts.push(await incrementInPeace(world, chosen, backup));
     const whole = backup.report!.backups.filter(({ outcome }) => outcome === 'completed');
     if (whole.length === 0) return attempts;
     const id = world.dice.pick(whole).backup_id!;
@@ -53,10 +55,15 @@ export const peace: Operation = {
   },
 };
 
-async function backUpInPeace(world: World, store: WorldStore, collections: readonly string[] | null) {
+async function backUpInPeace(
+  world: World,
+  store: WorldStore,
+  collections: readonly string[] | null,
+  incremental = drawIncremental(world.dice),
+) {
   // a marker that somebody has taken away is not to be expected, and must be consented to
   const adoptStore = store.markerRemoved && !store.observer.hasMarker;
-  const backup = await runBackup(world, store, NO_FAULTS, { adoptStore, collections });
+  const backup = await runBackup(world, store, NO_FAULTS, { adoptStore, collections, incremental });
   const { report, error } = backup;
   if (report === null) throw new Violation(`in peace a backup fails: ${error?.message}`);
   const names = collections ?? world.settings.collections;
@@ -64,6 +71,16 @@ async function backUpInPeace(world: World, store: WorldStore, collections: reado
   const unlucky = report.errors.filter((one) => !isExcused(world, one, isEmpty));
   if (unlucky.length > 0) throw new Violation(`in peace a backup is incomplete: ${JSON.stringify(unlucky)}`);
   store.observer.look();
+  return backup;
+}
+
+/** Whatever it is built on: the state that it stands for is there, and restores. */
+async function incrementInPeace(world: World, store: WorldStore, before: Attempt<BackupReport>) {
+  const collection = world.dice.pick(before.report!.backups).collection;
+  changeSome(world, collection);
+  const backup = await backUpInPeace(world, store, [collection], ALWAYS_INCREMENTAL);
+  const [made] = backup.report!.backups;
+  if (made?.outcome === 'completed') await restoreAfterLoss(world, store, made.backup_id!);
   return backup;
 }
 

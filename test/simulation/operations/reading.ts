@@ -23,12 +23,17 @@ export function assertSound({ store }: Attempt<unknown>, id: string): void {
   if (unsoundness(store, id).length > 0) throw new Violation(`the damaged ${id} was taken for good`);
 }
 
-/** The codes that say what is wrong with the manifest or the archive of a backup; none if nothing is. */
-export function unsoundness({ observer }: WorldStore, id: string): readonly string[] {
+/** The codes that say what is wrong with the manifests or the archives of a backup and its base; none if nothing is. */
+export function unsoundness({ observer }: Pick<WorldStore, 'observer'>, id: string): readonly string[] {
   const { damaged } = observer;
-  const seen = observer.backups.get(id);
+  const manifest = observer.backups.get(id)?.manifest;
   if (damaged.has(`manifests/${id}.json`)) return ['MANIFEST_DAMAGED'];
-  return seen !== undefined && damaged.has(seen.manifest.object_path) ? ['ARCHIVE_DAMAGED'] : [];
+  const own = manifest !== undefined && damaged.has(manifest.object_path) ? ['ARCHIVE_DAMAGED'] : [];
+  const baseId = manifest?.base_backup_id ?? null;
+  if (baseId === null) return own;
+  const base = unsoundness({ observer }, baseId);
+  const isThere = observer.visible.includes(baseId) && !base.includes('MANIFEST_DAMAGED');
+  return [...own, ...(isThere ? base : ['CHAIN_BROKEN'])];
 }
 
 /** As above, and what a marker means that is not what was written. */
@@ -43,7 +48,14 @@ export function refusals(store: WorldStore, id: string): readonly string[] {
 export function crossings(attempt: Attempt<unknown>): readonly string[] {
   if (attempt.alone) return [];
   return [
-    ...['STORE_EXISTS', 'STORE_MISSING', 'BACKUP_MISSING', 'MANIFEST_DAMAGED', 'MARKER_DAMAGED'],
+    ...[
+      'STORE_EXISTS',
+      'STORE_MISSING',
+      'BACKUP_MISSING',
+      'MANIFEST_DAMAGED',
+      'MARKER_DAMAGED',
+      'CHAIN_BROKEN',
+    ],
     // a power cut ends one run only, and what another one had not synced is lost
     ...(attempt.lostPower ? ['STORE_DAMAGED', 'STATE_FAILED'] : []),
   ];

@@ -92,6 +92,9 @@ export async function restoreInManner(
     }
   }
   const codes = restoreCodes(world, attempt, backupId, collection);
+  // the good part of an increment is no state
+  if (manner.allowPartial === true && seen?.manifest.backup_type === 'incremental')
+    codes.push('FORMAT_UNKNOWN');
   if (manner.ids?.includes('nobody') === true) codes.push('RESTORE_PARTIAL');
   // whoever wants a part of a damaged backup gets along without its index, or not
   if (!isWhole && store.observer.damaged.has(`indexes/${backupId}`))

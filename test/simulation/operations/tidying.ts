@@ -1,6 +1,6 @@
 import { NO_FAULTS } from '../faults.ts';
 import { isObjectOf } from '../observer.ts';
-import { runBackup } from './backup.ts';
+import { drawIncremental, runBackup } from './backup.ts';
 import type { Operation } from './operation.ts';
 
 /** Somebody makes a backup, removes it by hand, forgets its index, and makes another one at once. */
@@ -20,6 +20,7 @@ export const tidyingOperation: Operation = {
     for (const key of store.observer.keys) {
       if (isObjectOf(id, key) && key !== `indexes/${id}`) store.damage.inflict('gone', key, world.dice);
     }
-    return [first, await runBackup(world, store, faults, { collections })];
+    const incremental = drawIncremental(world.dice);
+    return [first, await runBackup(world, store, faults, { collections, incremental })];
   },
 };

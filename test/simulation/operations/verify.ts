@@ -7,7 +7,7 @@ import { isObjectOf, MARKER } from '../observer.ts';
 import type { World } from '../world.ts';
 import type { WorldStore } from '../world-store.ts';
 import type { Operation } from './operation.ts';
-import { crossings, mayMisread } from './reading.ts';
+import { crossings, mayMisread, unsoundness } from './reading.ts';
 
 export const verifyOperation: Operation = {
   name: 'verify',
@@ -53,6 +53,7 @@ function judge(
   );
   const codes = [...observer.damaged].map((key) => CODES[key.split('/')[0] as keyof typeof CODES]);
   if (isMarkerDamaged) codes.push('MARKER_DAMAGED');
+  for (const id of observer.visible) codes.push(...unsoundness(attempt.store, id));
   if (before.size === 0) codes.push('BACKUP_MISSING');
   assertExplained(attempt, [...reasons, ...codes, ...crossings(attempt)]);
   const { report } = attempt;
@@ -63,7 +64,7 @@ function judge(
   const outcomes = new Map(report.backups.map((one) => [one.backup_id, one]));
   for (const id of observer.visible) {
     const found = outcomes.get(id);
-    const keys = damaged.filter((key) => isObjectOf(id, key));
+    const keys = [...damaged.filter((key) => isObjectOf(id, key)), ...troublesOfBase(attempt.store, id)];
     if (found === undefined) {
       if (before.has(id)) throw new Violation(`verify says nothing of ${id}`);
     } else if (keys.length > 0) {
@@ -71,7 +72,8 @@ function judge(
         found.outcome === 'damaged' || (found.outcome === 'failed' && attempt.suffered.length > 0);
       if (!isNamed) throw new Violation(`verify takes ${id} for ${found.outcome}: ${keys.join(', ')}`);
     } else if (found.outcome === 'damaged' && !mayMisread(attempt)) {
-      const isSeen = [...observer.damaged].some((key) => isObjectOf(id, key));
+      const isSeen =
+        unsoundness(attempt.store, id).length > 0 || [...observer.damaged].some((key) => isObjectOf(id, key));
       if (!isSeen) throw new Violation(`verify takes ${id} for damaged: ${found.errors[0]?.message}`);
     }
     if ((found?.outcome === 'good') !== (found?.errors.length === 0)) {
@@ -80,6 +82,16 @@ function judge(
   }
   const isMarkerNamed = report.errors.some(({ object }) => object?.includes(MARKER));
   if (isMarkerDamaged && !isMarkerNamed) throw new Violation('verify says nothing of the marker');
+}
+
+/** What every level sees of the base of an incremental backup: its manifest, and the size of its archive. */
+function troublesOfBase({ observer, damage }: WorldStore, id: string): readonly string[] {
+  const baseId = observer.backups.get(id)?.manifest.base_backup_id ?? null;
+  if (baseId === null) return [];
+  const key = `manifests/${baseId}.json`;
+  if (!observer.visible.includes(baseId) || observer.damaged.has(key)) return [key];
+  const { object_path } = observer.backups.get(baseId)!.manifest;
+  return damage.hasOtherSize(object_path) ? [object_path] : [];
 }
 
 /** Damage before everything; else where all failed alike that code, else 3. */
