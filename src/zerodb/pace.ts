@@ -21,6 +21,11 @@ export interface Turn {
   end(outcome: TurnOutcome): void;
 }
 
+interface Period {
+  readonly start: number;
+  accepted: number;
+}
+
 const CONCURRENCY_AT_START = 4;
 /** After an answer that asks for fewer requests, this part of the rate that was reached is used. */
 const RATE_KEPT = 0.8;
@@ -49,9 +54,13 @@ export class Pace {
 
   /** Number of slow-downs so far: what began before the last one says nothing about the new pace. */
   #epoch = 0;
-  /** Since when `#accepted` counts: the first start, or the end of the last pause that was followed by success. */
-  #periodStart: number | null = null;
-  #accepted = 0;
+  /**
+   * What was accepted in the last minute or two, pauses included: less than a minute would mistake a few requests that fell
+   * between two pauses for the rate of the server.
+   */
+  #before: Period | null = null;
+  #period: Period | null = null;
+  #acceptedAt = 0;
   /** While not null, a pause ends (or ended) then and no later request was accepted yet. */
   #pausedUntil: number | null = null;
 
@@ -81,7 +90,7 @@ export class Pace {
       throw error;
     }
     const epoch = this.#epoch;
-    this.#periodStart ??= this.#clock.monotonic();
+    this.#period ??= { start: this.#clock.monotonic(), accepted: 0 };
     return {
       end: (outcome) => {
         if (outcome === 'accepted') this.#accept(epoch);
@@ -138,12 +147,8 @@ export class Pace {
 
   #accept(epoch: number): void {
     const now = this.#clock.monotonic();
-    if (this.#pausedUntil !== null && epoch === this.#epoch) {
-      this.#periodStart = this.#pausedUntil;
-      this.#accepted = 0;
-      this.#pausedUntil = null;
-    }
-    this.#accepted++;
+    this.#count(now);
+    if (epoch === this.#epoch) this.#pausedUntil = null;
     if (this.#intervalMs > this.#intervalMsMin) {
       const growth = 1 + (RATE_GROWTH_PER_MINUTE * (now - this.#rateChangedAt)) / MINUTE_MS;
       this.#intervalMs = Math.max(this.#intervalMsMin, this.#intervalMs / growth);
@@ -156,6 +161,16 @@ export class Pace {
     }
   }
 
+  #count(now: number): void {
+    const wasIdle = this.#pausedUntil === null && now - this.#acceptedAt > MINUTE_MS;
+    if (wasIdle || now - this.#period!.start >= MINUTE_MS) {
+      this.#before = wasIdle ? null : this.#period;
+      this.#period = { start: now, accepted: 0 };
+    }
+    this.#period!.accepted++;
+    this.#acceptedAt = now;
+  }
+
   /** Many requests that fail together slow down once, not each. */
   #slowDown(epoch: number): void {
     if (epoch !== this.#epoch) return;
@@ -165,12 +180,16 @@ export class Pace {
   }
 
   #pause(epoch: number, waitMs: number): void {
+    // a request that was only to try whether the pause is over says nothing of the rate
+    const isTooFast = epoch === this.#epoch && this.#pausedUntil === null;
     this.#slowDown(epoch);
     const now = this.#clock.monotonic();
     const until = Math.max(now + waitMs, this.#pausedUntil ?? 0);
-    if (this.#accepted > 0) {
-      const reached = this.#accepted / Math.max(1, until - this.#periodStart!);
-      this.#intervalMs = Math.max(this.#intervalMs, 1 / (RATE_KEPT * reached));
+    const accepted = (this.#before?.accepted ?? 0) + this.#period!.accepted;
+    if (accepted > 0) {
+      const reached = accepted / Math.max(1, until - (this.#before ?? this.#period!).start);
+      const intervalMs = isTooFast ? this.#intervalMs / RATE_KEPT : this.#intervalMs;
+      this.#intervalMs = Math.max(intervalMs, 1 / (RATE_KEPT * reached));
       this.#rateChangedAt = until;
     }
     this.#pausedUntil = until;

@@ -121,14 +121,26 @@ describe('the rate', () => {
     expect(pace.perMinute).toBeLessThanOrEqual(low);
   });
 
-  it('counts anew after each pause', async () => {
+  it('does not take a few requests between two pauses for the rate of the server', async () => {
     const { pace, clock } = open();
     await work(pace, clock, 60, 50);
     (await pace.turn()).end({ waitMs: 57_000 });
-    await work(pace, clock, 10, 0); // at 48 a minute, 1.25 s apart
     const turn = await pace.turn();
-    turn.end({ waitMs: 50_000 });
-    expect(pace.perMinute).toBeCloseTo((0.8 * 10) / ((clock.elapsedMs + 50_000 - 60_000) / 60_000), 6);
+    await work(pace, clock, 2, 0); // at 48 a minute, 1.25 s apart
+    turn.end({ waitMs: 10_000 });
+    expect(pace.perMinute).toBeGreaterThan(35);
+  });
+
+  it('falls by a fifth with each pause after requests were accepted again', async () => {
+    const { pace, clock } = open();
+    await work(pace, clock, 60, 50);
+    (await pace.turn()).end({ waitMs: 1 });
+    for (let pauses = 0; pauses < 5; pauses++) {
+      const before = pace.perMinute!;
+      await work(pace, clock, 1, 0);
+      (await pace.turn()).end({ waitMs: 1 });
+      expect(pace.perMinute!).toBeLessThanOrEqual(0.81 * before);
+    }
   });
 
   it('falls further while a server that does not say how long keeps refusing', async () => {
@@ -156,25 +168,78 @@ describe('the rate', () => {
     expect(pace.perMinute).toBeCloseTo(60, 6);
   });
 
-  it('finds its way under a fixed limit in a minute', async () => {
+  const servers: readonly (readonly [string, () => (now: number) => number | null])[] = [
+    ['60 in any minute', () => sliding((waitMs) => 1000 * Math.ceil(waitMs / 1000))],
+    ['60 in any minute, without a word of when to come again', () => sliding(guessing())],
+    ['60 in each minute of the clock', fixedWindow],
+    ['one more each second, up to 60 at once', bucket],
+  ];
+  it.each(servers)('is kept without hammering: %s', async (name, open60) => {
     const { pace, clock } = open();
-    const limit = 60;
-    let minute = -1;
-    let passed = 0;
-    let refused = 0;
-    for (let done = 0; done < 600; ) {
+    const waitFor = open60();
+    const arrivals: number[] = [];
+    let left = 900;
+    const isAccepted = async () => {
       const turn = await pace.turn();
-      const now = Math.floor(clock.elapsedMs / 60_000);
-      if (now !== minute) [minute, passed] = [now, 0];
-      if (passed++ < limit) {
-        turn.end('accepted');
-        done++;
-      } else {
-        refused++;
-        turn.end({ waitMs: 60_000 * (now + 1) - clock.elapsedMs });
-      }
-    }
-    expect(refused).toBeLessThan(10);
-    expect(clock.elapsedMs).toBeLessThan(14 * 60_000); // the limit itself allows 600 in 10 minutes
+      arrivals.push(clock.elapsedMs);
+      const waitMs = waitFor(clock.elapsedMs);
+      await clock.sleep(50);
+      turn.end(waitMs === null ? 'accepted' : { waitMs });
+      return waitMs === null;
+    };
+    const worker = async () => {
+      while (left > 0) if (await isAccepted()) left--;
+    };
+    await Promise.all(Array.from({ length: 8 }, worker));
+    const minutes = clock.elapsedMs / 60_000;
+    const burst = name.startsWith('one more') ? 60 : 0;
+    expect(arrivals.length).toBeLessThanOrEqual(1.05 * (60 * minutes + burst));
+    expect(arrivals.length / minutes).toBeGreaterThan(50);
+    const known = arrivals.filter((time) => time > 60_000);
+    const worst = known.map((time) => known.filter((other) => other >= time && other < time + 60_000).length);
+    if (name.startsWith('60 in any')) expect(Math.max(...worst)).toBeLessThanOrEqual(63);
   });
 });
+
+/** Each says how long to wait, or null for what it accepts. */
+function sliding(told: (waitMs: number, isNews: boolean) => number): (now: number) => number | null {
+  const accepted: number[] = [];
+  let refusedBefore = false;
+  return (now) => {
+    const recent = accepted.filter((time) => time > now - 60_000);
+    const isAccepted = recent.length < 60;
+    const waitMs = isAccepted ? null : told(recent[0]! + 60_000 - now, !refusedBefore);
+    if (isAccepted) accepted.push(now);
+    refusedBefore = !isAccepted;
+    return waitMs;
+  };
+}
+
+function guessing(): (waitMs: number, isNews: boolean) => number {
+  let guess = 500;
+  return (_, isNews) => {
+    guess = isNews ? 1000 : Math.min(30_000, 2 * guess);
+    return guess;
+  };
+}
+
+function fixedWindow(): (now: number) => number | null {
+  let minute = -1;
+  let passed = 0;
+  return (now) => {
+    if (Math.floor(now / 60_000) !== minute) [minute, passed] = [Math.floor(now / 60_000), 0];
+    return passed++ < 60 ? null : 60_000 * (minute + 1) - now;
+  };
+}
+
+function bucket(): (now: number) => number | null {
+  let tokens = 60;
+  let filledAt = 0;
+  return (now) => {
+    tokens = Math.min(60, tokens + (now - filledAt) / 1000);
+    filledAt = now;
+    if (tokens < 1) return 1000;
+    tokens--;
+    return null;
+  };
+}
