@@ -76,6 +76,7 @@ async function run(task: ToolTask): Promise<ToolResult> {
           consistency: 'window',
           adoptStore: true,
           mirrorIn: null,
+          anomalyLimits: { shrinkMax: 0.5 },
           retention: null,
           readBack: task.readBack,
         });

@@ -141,6 +141,7 @@ export class Session {
       compression,
       consistency,
       concurrency: Math.min(concurrency, COLLECTIONS_AT_ONCE_MAX),
+      anomalyLimits: { shrinkMax: this.#settings.anomalyShrink / 100 },
       retention: this.#settings.retention ? this.retentionRules : null,
       mirrorIn: mirror ? await this.source() : null,
       readBack: true,

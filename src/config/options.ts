@@ -129,6 +129,12 @@ export const OPTIONS = {
     'an incremental backup becomes a full one if it would be more than so many percent of it',
     { commands: ['backup'] },
   ),
+  anomalyShrink: defaulted(
+    count(1, 100),
+    50,
+    'a backup that lacks more than so many percent of the documents of the last good one is an anomaly',
+    { commands: ['backup'] },
+  ),
   keepWithin: option(count(1, 36_500), 'keep good full backups of so many days', KEEP),
   keepLast: option(count(1, 100_000), 'keep so many, the newest', KEEP),
   keepDaily: option(count(1, 100_000), 'keep the first of each of so many days', KEEP),

@@ -39,6 +39,8 @@ export interface CollectionJob {
   /** What an incremental backup is built on; null: a full one is made. */
   readonly base: BaseBackup | null;
   readonly incrementLimits: IncrementLimits;
+  /** Awaited before the manifest is stored, which makes the backup exist; in a dry run too. */
+  readonly beforeCommit: (manifest: Manifest) => Promise<void>;
   /** Ids that are taken in the store; shared by the whole run. */
   readonly takenIds: Set<string>;
   /** Whether a collection that holds nothing gets a backup. */
@@ -216,9 +218,11 @@ async function backUpOnce(
       encryption: null,
       tool_version: platform.host.toolVersion,
     };
-    const manifest = encodeManifest(codec, fields);
-    await draft.commit(manifest);
-    return parseManifest(codec, manifest, backupId);
+    const bytes = encodeManifest(codec, fields);
+    const manifest = parseManifest(codec, bytes, backupId);
+    await job.beforeCommit(manifest);
+    await draft.commit(bytes);
+    return manifest;
   } catch (thrown) {
     await draft.withdraw();
     throw thrown;

@@ -3,9 +3,10 @@ import { BackupError, combinedExit, toBackupError } from '../kernel/errors.ts';
 import type { OperationContext, OperationEvent } from '../kernel/events.ts';
 import { randomHex } from '../kernel/random.ts';
 import { runWorkers } from '../kernel/workers.ts';
+import { type AnomalyLimits, findAnomaly } from '../model/anomaly.ts';
 import { compactTime } from '../model/backup-id.ts';
 import { FOURTEEN_COLLECTIONS } from '../model/collections.ts';
-import { type Manifest, stateCount } from '../model/manifest.ts';
+import type { Manifest } from '../model/manifest.ts';
 import {
   type BackupReport,
   type CollectionBackup,
@@ -43,6 +44,8 @@ export interface BackupRequest extends Wanted {
   readonly consistency: 'window' | 'point';
   /** Use a store that holds another project's backups, or other files. */
   readonly adoptStore: boolean;
+  /** What is strange enough for somebody to look at it first. */
+  readonly anomalyLimits: AnomalyLimits;
   /** What keeps backups: the others of collections that were backed up are removed afterwards; null: nothing is. */
   readonly retention: readonly RetentionRule[] | null;
   /** Where an entry of each backup is written for people to query (operations/mirror.ts); null: nowhere. */
@@ -97,7 +100,7 @@ export async function backup(
   const listed = await source.listCollections(context.signal);
   const destinations = await openDestinations(home, source, request, context.signal);
   const { held } = destinations;
-  const candidates = chooseCollections(request, listed, new Set(held.documentCounts.keys()));
+  const candidates = chooseCollections(request, listed, new Set(held.newest.keys()));
   const scratch = await openScratch(repository);
   onEvent({
     type: 'run:started',
@@ -130,6 +133,7 @@ export async function backup(
           base,
           incrementLimits: { sizeMax: request.incremental?.sizeMax ?? 0 },
           beforeStoring: destinations.prepare,
+          beforeCommit: (manifest) => guard(destinations, manifest, base, request, { ...context, onEvent }),
           takenIds: held.ids,
           backUpEmpty: listed !== null || inRepository || (known && !FOURTEEN_COLLECTIONS.includes(name)),
           scratch,
@@ -145,11 +149,6 @@ export async function backup(
           ...(because !== null && { full_because: because }),
         };
         if (result.error === undefined) made.push(manifest);
-        const before = held.documentCounts.get(name) ?? 0;
-        if (stateCount(manifest) === 0 && before > 0) {
-          const message = `collection ${name} is empty; the newest backup of it held ${before} documents`;
-          onEvent({ type: 'warning', object: name, code: 'COLLECTION_EMPTIED', message });
-        }
         if (result.error === undefined) {
           onEvent({ type: 'object:finished', object: name, outcome: manifest.status });
         } else {
@@ -209,6 +208,31 @@ export async function backup(
     warnings,
     errors,
   };
+}
+
+/** A complete backup that is strange is kept, marked and told of: until somebody acknowledges it nothing old is removed. */
+async function guard(
+  destinations: Destinations,
+  made: Manifest,
+  base: BaseBackup | null,
+  { anomalyLimits, dryRun }: BackupRequest,
+  { signal, onEvent }: OperationContext,
+): Promise<void> {
+  const { backup_id, backup_type, collection, status } = made;
+  const before = destinations.held.newest.get(collection);
+  if (before === undefined || status !== 'completed') return;
+  const builtOn = backup_type === 'incremental' && base !== null ? base.manifest : null;
+  const anomaly = findAnomaly(made, before, builtOn, anomalyLimits);
+  if (anomaly === null) return;
+  const { code, message } = anomaly;
+  if (!dryRun) await destinations.noteAnomaly(backup_id, message, signal);
+  const until = `no old backup of ${collection} is removed until \`zerodb-backup acknowledge ${backup_id}\``;
+  onEvent?.({
+    type: 'warning',
+    object: collection,
+    code,
+    message: dryRun ? message : `${message}; ${until}`,
+  });
 }
 
 /** The backup is made: what cannot be removed is a warning. A collection without a new backup loses no old one. */

@@ -1,8 +1,9 @@
-import { indexKey, manifestKey } from '../archive/layout.ts';
+import { indexKey, manifestKey, markKey } from '../archive/layout.ts';
 import { type Catalog, isGood, readCatalog } from '../catalog/catalog.ts';
 import { openManifestCache } from '../catalog/manifest-cache.ts';
+import { putMark, readMark } from '../catalog/marks.ts';
 import { BackupError, toBackupError } from '../kernel/errors.ts';
-import { type Manifest, stateCount } from '../model/manifest.ts';
+import type { Manifest } from '../model/manifest.ts';
 import { type BackupReport, reportError, type StoredIn } from '../model/report.ts';
 import { claimStore, type Repository } from '../repository.ts';
 import type { SourceIdentity } from '../sources/source.ts';
@@ -12,8 +13,8 @@ import { deliver } from './deliver.ts';
 export interface Held {
   /** Ids that are taken in any of them. */
   readonly ids: Set<string>;
-  /** Documents of the newest backup of each collection. */
-  readonly documentCounts: ReadonlyMap<string, number>;
+  /** Of each collection its newest good backup, or the newest one where there is none. */
+  readonly newest: ReadonlyMap<string, Manifest>;
 }
 
 /** A full backup, and the store in which it is read. */
@@ -33,6 +34,8 @@ export interface Destinations {
   baseOf(collection: string): BaseBackup | null;
   /** Awaited before anything is stored. */
   readonly prepare: () => Promise<void>;
+  /** Notes an anomaly wherever the backup, which is not there yet, will be. */
+  noteAnomaly(backupId: string, reason: string, signal?: AbortSignal): Promise<void>;
   /** Brings a backup that was made to where it belongs: the result of each store, none where it was made in its place. */
   deliver(manifest: Manifest, signal?: AbortSignal): Promise<StoredIn[]>;
   /** Delivers what earlier runs could not. */
@@ -60,6 +63,7 @@ export async function oneStore(
     held: holdings([catalog]),
     baseOf: (collection) => commonBase(collection, [{ repository, catalog }]),
     prepare,
+    noteAnomaly: (backupId, reason, signal) => putMark(repository, backupId, 'anomaly', reason, signal),
     deliver: async () => [],
     deliverOutstanding: async () => [],
   };
@@ -116,12 +120,28 @@ export async function severalStores(
     if (results.every(({ outcome }) => outcome === 'stored')) await removeFrom(spool, manifest);
     return results;
   };
+  /** A store that does not take the mark does not get the backup either: the next run tries both again. */
+  const noteInPlaces = async (backupId: string, reason: string | null, signal?: AbortSignal) => {
+    for (const place of places.filter(({ trouble }) => trouble === null)) {
+      try {
+        await place.claim();
+        await putMark(place.repository, backupId, 'anomaly', reason, signal);
+      } catch (thrown) {
+        signal?.throwIfAborted();
+        place.trouble = toBackupError(thrown, { object: place.repository.store.label });
+      }
+    }
+  };
   return {
     repository: spool,
     stores: usable.map(({ repository }) => repository),
     held: holdings(catalogs),
     baseOf: (collection) => commonBase(collection, usable),
     prepare: async () => {},
+    noteAnomaly: async (backupId, reason, signal) => {
+      await putMark(spool, backupId, 'anomaly', reason, signal);
+      await noteInPlaces(backupId, reason, signal);
+    },
     deliver: deliverEverywhere,
     deliverOutstanding: async (signal) => {
       if (dryRun) return [];
@@ -129,6 +149,10 @@ export async function severalStores(
       // oldest first
       for (const manifest of outstanding.backups.toReversed()) {
         const { backup_id } = manifest;
+        if (outstanding.marks.get(backup_id)?.has('anomaly') === true) {
+          const { reason } = await readMark(spool, backup_id, 'anomaly', signal);
+          await noteInPlaces(backup_id, reason, signal);
+        }
         delivered.push({ backup_id, stores: await deliverEverywhere(manifest, signal) });
       }
       return delivered;
@@ -177,24 +201,26 @@ async function catalogOf(repository: Repository, signal?: AbortSignal): Promise<
 function holdings(catalogs: readonly Catalog[]): Held {
   const ids = new Set<string>();
   const newest = new Map<string, Manifest>();
+  // one store may lack a mark that another one has
+  const good = (manifest: Manifest): boolean => catalogs.every(({ marks }) => isGood(manifest, marks));
+  const takesThePlaceOf = (manifest: Manifest, known: Manifest): boolean =>
+    good(manifest) === good(known) ? known.created_at < manifest.created_at : good(manifest);
   for (const { backups, damaged, unfinished, adopted } of catalogs) {
     for (const { backupId } of damaged) ids.add(backupId);
     for (const id of [...unfinished, ...adopted]) ids.add(id);
     for (const manifest of backups) {
       ids.add(manifest.backup_id);
       const known = newest.get(manifest.collection);
-      if (known === undefined || known.created_at < manifest.created_at) {
-        newest.set(manifest.collection, manifest);
-      }
+      if (known === undefined || takesThePlaceOf(manifest, known)) newest.set(manifest.collection, manifest);
     }
   }
-  const documentCounts = new Map([...newest].map(([name, manifest]) => [name, stateCount(manifest)]));
-  return { ids, documentCounts };
+  return { ids, newest };
 }
 
 /** The reverse of how it was made: first it ceases to be a backup. */
 async function removeFrom({ store }: Repository, { backup_id, object_path }: Manifest): Promise<void> {
-  for (const key of [manifestKey(backup_id), indexKey(backup_id), object_path]) {
+  const mark = markKey(backup_id, 'anomaly');
+  for (const key of [manifestKey(backup_id), indexKey(backup_id), object_path, mark]) {
     try {
       await store.remove(key);
     } catch (thrown) {

@@ -1,7 +1,8 @@
-import { readManifest } from '../catalog/catalog.ts';
-import { listMarks, putMark, removeMark } from '../catalog/marks.ts';
+import { hasOpenAnomaly, readManifest } from '../catalog/catalog.ts';
+import { listMarks, type Marks, putMark, removeMark } from '../catalog/marks.ts';
 import { BackupError } from '../kernel/errors.ts';
 import type { OperationContext } from '../kernel/events.ts';
+import { parseBackupId } from '../model/backup-id.ts';
 import type { MarkReport } from '../model/report.ts';
 import type { Repository } from '../repository.ts';
 
@@ -37,7 +38,8 @@ export async function markBackup(
     } else {
       const marks = await listMarks(repository, signal);
       if (marks.get(backupId)?.has('anomaly') !== true) throw noAnomaly(backupId);
-      await putMark(repository, backupId, 'ack', reason, signal);
+      for (const id of [backupId, ...olderAnomalies(backupId, marks)])
+        await putMark(repository, id, 'ack', reason, signal);
     }
   }
   if (!found) throw missing as BackupError;
@@ -50,6 +52,17 @@ export async function markBackup(
     warnings: [],
     errors: [],
   };
+}
+
+/** Until the first anomaly is acknowledged each backup after it is compared with the one before it: all are the same matter. */
+function olderAnomalies(backupId: string, marks: Marks): string[] {
+  const { encodedCollection, startedAt } = parseBackupId(backupId)!;
+  return [...marks].flatMap(([id, kinds]) => {
+    const parts = parseBackupId(id);
+    const isOlder =
+      parts !== null && parts.encodedCollection === encodedCollection && parts.startedAt < startedAt;
+    return isOlder && hasOpenAnomaly(kinds) ? [id] : [];
+  });
 }
 
 const OUTCOMES = {

@@ -33,6 +33,7 @@ export const REQUEST: BackupRequest = {
   consistency: 'window',
   adoptStore: false,
   mirrorIn: null,
+  anomalyLimits: { shrinkMax: 0.5 },
   retention: null,
   readBack: true,
 };

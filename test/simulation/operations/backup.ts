@@ -76,6 +76,7 @@ export async function runBackup(
     consistency: 'window',
     adoptStore: false,
     mirrorIn: null,
+    anomalyLimits: { shrinkMax: 0.5 },
     retention: null,
     incremental: null,
     readBack: true,
