@@ -245,7 +245,7 @@ async function removeOld(
   if (collections.length === 0) return;
   for (const repository of stores) {
     try {
-      const request = { rules, collections, confirmed: false, dryRun: false };
+      const request = { rules, collections, automatic: true, confirmed: false, dryRun: false };
       const { errors } = await cleanup(repository, request, signal === undefined ? {} : { signal });
       for (const { code, message, object } of errors) {
         onEvent?.({ type: 'warning', code, message, ...(object !== undefined && { object }) });

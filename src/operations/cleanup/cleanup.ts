@@ -20,6 +20,8 @@ export interface CleanupRequest {
   readonly backupId?: string;
   /** Only backups of these collections. */
   readonly collections?: readonly string[];
+  /** Nobody has asked for it, a backup has been made: what was adopted stays. */
+  readonly automatic?: boolean;
   /** Removes many at once as well. */
   readonly confirmed: boolean;
   readonly dryRun: boolean;
@@ -95,10 +97,11 @@ export async function cleanup(
 
 function decide(
   { backups, marks }: Catalog,
-  { rules, days, overridePolicy, backupId, collections }: CleanupRequest,
+  { rules, days, overridePolicy, backupId, collections, automatic }: CleanupRequest,
   now: number,
 ): RetentionDecision[] {
   const frozen = new Map<string, string>();
+  const adopted = new Set(backups.flatMap((one) => (one.adopted_from === undefined ? [] : one.backup_id)));
   const retained = backups.map((manifest): RetainedBackup => {
     const kinds = marks.get(manifest.backup_id);
     if (kinds !== undefined && hasOpenAnomaly(kinds)) {
@@ -123,6 +126,9 @@ function decide(
   return decideRetention(retained, effective, now, frozen)
     .filter(({ backup }) => collections?.includes(backup.collection) ?? true)
     .map((decision) => {
+      if (!decision.keep && automatic === true && adopted.has(decision.backup.backupId)) {
+        return { ...decision, keep: true, reasons: ['adopted: only `cleanup` removes it'] };
+      }
       if (decision.keep || days === undefined || decision.ageDays > days) return decision;
       return { ...decision, keep: true, reasons: [`not older than ${days} days, as asked`] };
     });
