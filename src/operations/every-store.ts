@@ -1,5 +1,5 @@
 import { manifestKey, restoreRecordKey } from '../archive/layout.ts';
-import { newestFirst } from '../catalog/catalog.ts';
+import { isGood, newestFirst } from '../catalog/catalog.ts';
 import { joinedRanges } from '../catalog/points-in-time.ts';
 import { BackupError, combinedExit, ERROR_CODES, toBackupError } from '../kernel/errors.ts';
 import type { OperationContext } from '../kernel/events.ts';
@@ -55,9 +55,11 @@ export async function listEverywhere(
   for (const { store, report } of reports) {
     for (const listed of report.backups) {
       const key = listed.manifest.manifest_sha256;
-      const known = found.get(key) ?? { listed, stores: new Set() };
-      found.set(key, known);
-      known.stores.add(store.store.label);
+      const known = found.get(key);
+      found.set(key, {
+        listed: known === undefined ? listed : eitherCopy(known.listed, listed),
+        stores: (known?.stores ?? new Set<string>()).add(store.store.label),
+      });
     }
   }
   const labels = reports.map(({ store }) => store.store.label);
@@ -75,6 +77,16 @@ export async function listEverywhere(
     recoverable: joinedRanges(reports.flatMap(({ report }) => report.recoverable)),
     unfinished: [...new Set(reports.flatMap(({ report }) => report.unfinished))].sort(),
   };
+}
+
+/** One whole copy is enough, an anomaly is one wherever it was noted. */
+function eitherCopy(one: ListedBackup, other: ListedBackup): ListedBackup {
+  const { manifest } = one;
+  const [ofOne, ofOther] = [one, other].map(({ marks = [] }) => new Set(marks));
+  const kinds = new Set([...ofOne!, ...ofOther!]);
+  if (!(ofOne!.has('bad') && ofOther!.has('bad'))) kinds.delete('bad');
+  const good = isGood(manifest, new Map([[manifest.backup_id, kinds]]));
+  return { manifest, good, ...(kinds.size > 0 && { marks: [...kinds] }) };
 }
 
 /** The first store that has this backup; the first of all where none has it. Throws where none can be asked. */

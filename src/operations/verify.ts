@@ -16,6 +16,7 @@ import { parseInstant } from '../model/time.ts';
 import { openScratch, type Repository, readMarker } from '../repository.ts';
 import { onEveryStore } from './every-store.ts';
 import { baseOf, isOnBase } from './state-reading.ts';
+import { VerificationMarks } from './verification-marks.ts';
 import { archiveDamaged, proveArchive } from './verified-reading.ts';
 
 export interface VerifyRequest {
@@ -28,8 +29,8 @@ export interface VerifyRequest {
 }
 
 /**
- * Compares stored bytes with what their manifests say, in one store or in each of several. Damage is reported, never
- * thrown; an id that no store knows throws.
+ * Compares stored bytes with what their manifests say, in one store or in each of several, and notes beside each backup
+ * what was found. Damage is reported, never thrown; an id that no store knows throws.
  */
 export async function verify(
   stores: Repository | readonly Repository[],
@@ -77,6 +78,7 @@ async function verifyStore(
   });
 
   const errors: ReportedError[] = [];
+  const notes = new VerificationMarks(repository, catalog.marks, request.level, context);
   const results: VerifiedBackup[] = damaged.map(({ backupId, error }) => ({
     backup_id: backupId,
     collection: '',
@@ -89,13 +91,17 @@ async function verifyStore(
     const result = await verifyBackup(repository, scratch, manifest, request.level, context);
     context.onEvent?.({ type: 'object:finished', object: manifest.backup_id, outcome: result.outcome });
     results.push(result);
+    await notes.note(result);
   }
   const marker = wanted === null ? await markerErrors(repository, context.signal) : [];
   errors.push(...marker);
   const nothing =
     wanted === null && results.length === 0 ? noBackups(repository, catalog.unfinished.length) : null;
   if (nothing !== null) errors.push(nothing);
-  const stale = request.maxAgeMs === null ? [] : staleCollections(catalog, clock.now() - request.maxAgeMs);
+  const stale =
+    request.maxAgeMs === null
+      ? []
+      : staleCollections({ ...catalog, marks: notes.marks }, clock.now() - request.maxAgeMs);
   errors.push(...results.flatMap((result) => result.errors), ...stale.map(staleError));
 
   const exits = results.map((result) =>
@@ -112,7 +118,7 @@ async function verifyStore(
     backups: results,
     stale_collections: stale,
     unfinished: catalog.unfinished,
-    warnings: [],
+    warnings: notes.warnings,
     errors,
   };
 }
