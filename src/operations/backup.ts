@@ -10,6 +10,7 @@ import type { Manifest } from '../model/manifest.ts';
 import {
   type BackupReport,
   type CollectionBackup,
+  type ReportedError,
   type ReportedWarning,
   reportError,
 } from '../model/report.ts';
@@ -31,6 +32,7 @@ import {
   type Wanted,
 } from './candidates.ts';
 import { cleanup } from './cleanup/cleanup.ts';
+import { roomToGain } from './cleanup/room.ts';
 import { type BaseBackup, type Destinations, oneStore, severalStores } from './destinations.ts';
 import { mirror } from './mirror.ts';
 
@@ -180,6 +182,10 @@ export async function backup(
     await runWorkers(workers, backUpNext);
   }
   for (const remark of source.remarks()) onEvent({ type: 'warning', ...remark });
+  for (const repository of fullStores(destinations.stores, results)) {
+    const message = await roomToGain(repository, request.retention, context.signal);
+    onEvent({ type: 'warning', object: repository.store.label, code: 'STORE_FULL', message });
+  }
 
   if (request.mirrorIn !== null && !request.dryRun) {
     await mirrorBackups(repository, request.mirrorIn, made, { ...context, onEvent });
@@ -233,6 +239,15 @@ async function guard(
     code,
     message: dryRun ? message : `${message}; ${until}`,
   });
+}
+
+function fullStores(stores: readonly Repository[], results: readonly CollectionBackup[]): Repository[] {
+  const isFull = ({ error }: { readonly error?: ReportedError }) => error?.code === 'STORE_FULL';
+  return stores.filter(({ store }) =>
+    results.some(
+      (result) => result.stores?.some((one) => one.store === store.label && isFull(one)) ?? isFull(result),
+    ),
+  );
 }
 
 /** The backup is made: what cannot be removed is a warning. A collection without a new backup loses no old one. */
