@@ -18,7 +18,7 @@ const UPLOAD = /^POST .*storage\/upload/;
 
 interface Kept {
   readonly repository: Repository;
-  names(): string[];
+  readonly names: () => string[];
 }
 
 async function kept(project: Project): Promise<Kept> {

@@ -35,7 +35,7 @@ const ODDITIES: readonly (readonly [string, Partial<Misbehaviour>])[] = [
 test.each(SETTINGS.flatMap((setting) => ODDITIES.map(([name, how]) => ({ ...setting, name, how }))))(
   '$name ($dialect, $shape): the backup is complete',
   async ({ how, ...setting }) => {
-    await using project = await filled(setting as Setting);
+    await using project = await filled(setting);
     project.sandbox.misbehave(how);
     const { exit_code, backups } = await project.backup({ collections: ['users'] });
     expect([exit_code, backups[0]!.outcome, backups[0]!.document_count]).toEqual([0, 'completed', COUNT]);
