@@ -1,4 +1,4 @@
-import { MANIFEST_PREFIX, MARKER_KEY } from './archive/layout.ts';
+import { DOCTOR_PREFIX, MANIFEST_PREFIX, MARKER_KEY } from './archive/layout.ts';
 import { BackupError } from './kernel/errors.ts';
 import type { Platform } from './kernel/platform.ts';
 import { randomHex } from './kernel/random.ts';
@@ -109,7 +109,7 @@ async function writeMarker(
 async function holdsAnything(store: Store, signal?: AbortSignal): Promise<boolean> {
   const prefix = store.traits.holdsOthers ? MANIFEST_PREFIX : '';
   try {
-    for await (const _ of store.list(prefix, signal)) return true;
+    for await (const { key } of store.list(prefix, signal)) if (!key.startsWith(DOCTOR_PREFIX)) return true;
   } catch (thrown) {
     if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
   }

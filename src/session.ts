@@ -88,7 +88,7 @@ export class Session {
   async backupHome(): Promise<Repository | SeveralStores> {
     const stores = await this.repositories();
     if (stores.length === 1) return stores[0]!;
-    this.#spool ??= this.#openSpool();
+    this.#spool ??= this.#openSpool(stores);
     return { spool: await this.#spool, stores };
   }
 
@@ -183,9 +183,13 @@ export class Session {
     return repositories;
   }
 
-  #openSpool(): Promise<Repository> {
+  #openSpool(stores: readonly Repository[]): Promise<Repository> {
     const { host, project } = parseServerAddress(this.#sourceServer());
-    return this.#openRepository(spoolDirectory(this.#stateDirectory, host, project));
+    // what waits for one set of stores is not what waits for another
+    const labels = stores.map(({ store }) => store.label).sort();
+    const { codec } = this.#options.platform;
+    const set = Buffer.from(codec.sha256(Buffer.from(labels.join('\n'))), 'latin1').toString('hex');
+    return this.#openRepository(spoolDirectory(this.#stateDirectory, host, project, set.slice(0, 12)));
   }
 
   async #openRepository(address: string): Promise<Repository> {

@@ -24,8 +24,9 @@ export function indexKey(backupId: string): string {
 }
 
 /** A small object by which `doctor` tries a store out; gone when it is done. */
+export const DOCTOR_PREFIX = 'doctor/';
 export function doctorKey(name: string): string {
-  return `doctor/${name}`;
+  return `${DOCTOR_PREFIX}${name}`;
 }
 
 /** The backup id that a key under `manifests/` stands for; null if it is no manifest's key. */
@@ -57,6 +58,14 @@ export function markOfKey(key: string): { readonly backupId: string; readonly ki
   const match = /^marks\/([^/]+)\.([a-z]+)\.json$/.exec(key);
   const kind = MARK_KINDS.find((known) => known === match?.[2]);
   return match === null || kind === undefined ? null : { backupId: match[1]!, kind };
+}
+
+/** In a spool: says that one of several stores has had a backup. */
+export const DELIVERED_PREFIX = 'delivered/';
+
+/** @param storeHash hex, of the store's label */
+export function deliveredKey(backupId: string, storeHash: string): string {
+  return `${DELIVERED_PREFIX}${backupId}/${storeHash}`;
 }
 
 export const RESTORE_PREFIX = 'restores/';

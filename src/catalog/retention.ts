@@ -5,6 +5,8 @@ import type { Period, RetentionRule } from '../model/retention-policy.ts';
 export interface RetainedBackup {
   readonly backupId: string;
   readonly collection: string;
+  /** Host and project: collections of one name in two projects are two. */
+  readonly source: string;
   readonly backupType: 'full' | 'incremental';
   /** Milliseconds since 1970. */
   readonly createdAt: number;
@@ -14,8 +16,18 @@ export interface RetainedBackup {
   readonly pinned: boolean;
 }
 
-/** Days that incremental and incomplete backups stay. */
-const SHORT_LIVED_DAYS = 7;
+/** What a cleanup is asked to do. */
+export interface RetentionPolicy {
+  readonly rules: readonly RetentionRule[];
+  /** Days that incremental and incomplete backups stay: 7. */
+  readonly shortLivedDays?: number;
+  /** Nothing that is not older goes, whatever the rules. */
+  readonly daysAsked?: number;
+  /** Ids of backups that stay, and why. */
+  readonly spared?: ReadonlyMap<string, string>;
+}
+
+export const SHORT_LIVED_DAYS = 7;
 
 export interface RetentionDecision {
   readonly backup: RetainedBackup;
@@ -32,28 +44,44 @@ export interface RetentionDecision {
  */
 export function decideRetention(
   backups: readonly RetainedBackup[],
-  rules: readonly RetentionRule[],
+  policy: RetentionPolicy,
   now: number,
   frozen: ReadonlyMap<string, string> = new Map(),
 ): RetentionDecision[] {
   const reasons = new Map(backups.map((backup) => [backup, [] as string[]]));
-  for (const ofCollection of Map.groupBy(backups, ({ collection }) => collection).values()) {
-    keepGoodFulls(ofCollection, rules, now, reasons);
-    keepOthers(ofCollection, now, reasons);
-    keepBases(ofCollection, reasons);
+  const { shortLivedDays = SHORT_LIVED_DAYS, daysAsked, spared } = policy;
+  for (const ofCollection of Map.groupBy(backups, collectionOf).values()) {
+    keepGoodFulls(ofCollection, policy.rules, now, reasons);
+    keepOthers(ofCollection, shortLivedDays, now, reasons);
   }
+  for (const backup of backups) {
+    const why = reasons.get(backup)!;
+    const frost = frozen.get(collectionOf(backup));
+    if (frost !== undefined) why.push(frost);
+    const mercy = spared?.get(backup.backupId);
+    if (why.length > 0) continue;
+    if (mercy !== undefined) why.push(mercy);
+    else if (daysAsked !== undefined && ageInDays(backup, now) <= daysAsked) {
+      why.push(`not older than ${days(daysAsked)}, as asked`);
+    }
+  }
+  // last, when it is known what stays
+  keepBases(backups, reasons);
   return backups.map((backup) => {
     const why = reasons.get(backup)!;
-    const frost = frozen.get(backup.collection);
-    if (frost !== undefined) why.push(frost);
     const keep = why.length > 0;
     return {
       backup,
       keep,
-      reasons: keep ? why : [whyGone(backup)],
+      reasons: keep ? why : [whyGone(backup, shortLivedDays)],
       ageDays: ageInDays(backup, now),
     };
   });
+}
+
+/** What tells collections apart. */
+export function collectionOf({ source, collection }: Pick<RetainedBackup, 'source' | 'collection'>): string {
+  return `${source} ${collection}`;
 }
 
 type Reasons = ReadonlyMap<RetainedBackup, string[]>;
@@ -101,7 +129,12 @@ function* keptByRule(
 }
 
 /** Incremental ones, and those that are not good. */
-function keepOthers(backups: readonly RetainedBackup[], now: number, reasons: Reasons): void {
+function keepOthers(
+  backups: readonly RetainedBackup[],
+  shortLivedDays: number,
+  now: number,
+  reasons: Reasons,
+): void {
   const fulls = backups.filter(({ backupType }) => backupType === 'full');
   const newest = fulls.reduce<RetainedBackup | null>(
     (found, full) => (found === null || full.createdAt > found.createdAt ? full : found),
@@ -113,8 +146,8 @@ function keepOthers(backups: readonly RetainedBackup[], now: number, reasons: Re
   for (const backup of backups) {
     const why = reasons.get(backup)!;
     const isShortLived = backup.backupType === 'incremental' || !backup.good;
-    if (isShortLived && ageInDays(backup, now) <= SHORT_LIVED_DAYS) {
-      why.push(`${kindOf(backup)}, not older than ${days(SHORT_LIVED_DAYS)}`);
+    if (isShortLived && ageInDays(backup, now) <= shortLivedDays) {
+      why.push(`${kindOf(backup)}, not older than ${days(shortLivedDays)}`);
     }
     if (backup.pinned) why.push('pinned');
   }
@@ -129,9 +162,9 @@ function keepBases(backups: readonly RetainedBackup[], reasons: Reasons): void {
   }
 }
 
-function whyGone(backup: RetainedBackup): string {
+function whyGone(backup: RetainedBackup, shortLivedDays: number): string {
   const isShortLived = backup.backupType === 'incremental' || !backup.good;
-  return isShortLived ? `${kindOf(backup)}, older than ${days(SHORT_LIVED_DAYS)}` : 'no rule keeps it';
+  return isShortLived ? `${kindOf(backup)}, older than ${days(shortLivedDays)}` : 'no rule keeps it';
 }
 
 function kindOf({ backupType, good }: RetainedBackup): string {

@@ -13,13 +13,14 @@ export function defaultStateDirectory(host: Host): string {
   return join(baseDirectory(host, 'XDG_STATE_HOME', '.local/state'), 'zerodb-backup');
 }
 
-/** Where backups of a project wait until each of several stores has them. */
+/** Where backups of a project wait until each of several stores has them. @param stores stands for the set of these stores */
 export function spoolDirectory(
   stateDirectory: string,
   serverHost: string,
   project: string | undefined,
+  stores: string,
 ): string {
-  return join(stateDirectory, 'spool', projectDirectory(serverHost, project));
+  return join(stateDirectory, 'spool', `${projectDirectory(serverHost, project)}-${stores}`);
 }
 
 function projectDirectory(serverHost: string, project: string | undefined): string {

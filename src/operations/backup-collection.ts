@@ -1,5 +1,5 @@
 import { DocumentHasher, DocumentTotals } from '../archive/document-hashes.ts';
-import { archiveFileName, archiveKey } from '../archive/layout.ts';
+import { archiveFileName, archiveKey, manifestKey } from '../archive/layout.ts';
 import { ArchiveWriter } from '../archive/writer.ts';
 import type { Codec, Compression } from '../kernel/codec.ts';
 import type { OnEvent } from '../kernel/events.ts';
@@ -220,6 +220,7 @@ async function backUpOnce(
     };
     const bytes = encodeManifest(codec, fields);
     const manifest = parseManifest(codec, bytes, backupId);
+    if (baseBackup !== null && !job.dryRun) await assertStillThere(baseBackup, job.signal);
     await job.beforeCommit(manifest);
     await draft.commit(bytes);
     return manifest;
@@ -229,6 +230,12 @@ async function backUpOnce(
   } finally {
     await writer.close();
   }
+}
+
+/** A cleanup elsewhere may have removed the base while the collection was read. */
+async function assertStillThere({ repository, manifest }: BaseBackup, signal?: AbortSignal): Promise<void> {
+  if ((await repository.store.size(manifestKey(manifest.backup_id), signal)) !== null) return;
+  throw new NotIncremental(`${manifest.backup_id} was removed meanwhile`);
 }
 
 async function openIncrement(

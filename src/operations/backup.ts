@@ -191,7 +191,8 @@ export async function backup(
     await mirrorBackups(repository, request.mirrorIn, made, { ...context, onEvent });
   }
 
-  if (request.retention !== null && !request.dryRun) {
+  const clockIsOff = source.remarks().some(({ code }) => code === 'CLOCK_SKEW');
+  if (request.retention !== null && !request.dryRun && !clockIsOff) {
     const collections = made
       .filter(({ status }) => status === 'completed')
       .map(({ collection }) => collection);

@@ -1,4 +1,4 @@
-import { indexKey, manifestKey, markKey } from '../archive/layout.ts';
+import { DELIVERED_PREFIX, deliveredKey, manifestKey } from '../archive/layout.ts';
 import { type Catalog, isGood, readCatalog } from '../catalog/catalog.ts';
 import { openManifestCache } from '../catalog/manifest-cache.ts';
 import { putMark, readMark } from '../catalog/marks.ts';
@@ -7,7 +7,10 @@ import type { Manifest } from '../model/manifest.ts';
 import { type BackupReport, reportError, type StoredIn } from '../model/report.ts';
 import { claimStore, type Repository } from '../repository.ts';
 import type { SourceIdentity } from '../sources/source.ts';
+import { onePiece } from '../stores/store.ts';
+import { removeObject, removeObjectsOf } from './cleanup/removal.ts';
 import { deliver } from './deliver.ts';
+import { isOnBase } from './state-reading.ts';
 
 /** What the stores of a run hold already. */
 export interface Held {
@@ -97,11 +100,30 @@ export async function severalStores(
     }
   }
   if (places.every(({ trouble }) => trouble !== null)) throw places[0]!.trouble!;
+  const notes = await DeliveryNotes.read(spool, signal);
+  /** A store that does not have the base of an increment gets it from one that has. */
+  const bringBaseTo = async (place: Place, manifest: Manifest, signal?: AbortSignal): Promise<void> => {
+    const id = manifest.base_backup_id!;
+    if ((await place.repository.store.size(manifestKey(id), signal)) !== null) return;
+    for (const { repository, catalog } of usable) {
+      const base = catalog.backups.find(({ backup_id }) => backup_id === id);
+      if (base === undefined || repository === place.repository) continue;
+      return await deliver(repository, place.repository, base, signal);
+    }
+    throw new BackupError('CHAIN_BROKEN', `no store has ${id}, on which ${manifest.backup_id} is built`, {
+      object: manifest.backup_id,
+      cure: 'Make a full backup: it stands alone.',
+    });
+  };
   const bringTo = async (place: Place, manifest: Manifest, signal?: AbortSignal): Promise<StoredIn> => {
     const store = place.repository.store.label;
     try {
       if (place.trouble !== null) throw place.trouble;
+      const delivered = notes.keyOf(manifest.backup_id, store);
+      // a store that has had it may have removed it since
+      if (notes.has(delivered)) return { store, outcome: 'stored' };
       await place.claim();
+      if (isOnBase(manifest)) await bringBaseTo(place, manifest, signal);
       await deliver(spool, place.repository, manifest, signal);
       return { store, outcome: 'stored' };
     } catch (thrown) {
@@ -117,7 +139,13 @@ export async function severalStores(
   const deliverEverywhere = async (manifest: Manifest, signal?: AbortSignal): Promise<StoredIn[]> => {
     const results: StoredIn[] = [];
     for (const place of places) results.push(await bringTo(place, manifest, signal));
-    if (results.every(({ outcome }) => outcome === 'stored')) await removeFrom(spool, manifest);
+    const having = results.filter(({ outcome }) => outcome === 'stored').map(({ store }) => store);
+    if (having.length < results.length) {
+      await notes.put(manifest.backup_id, having);
+    } else {
+      await removeObjectsOf(spool, manifest);
+      await notes.forget(manifest.backup_id);
+    }
     return results;
   };
   /** A store that does not take the mark does not get the backup either: the next run tries both again. */
@@ -174,8 +202,10 @@ function commonBase(collection: string, stores: readonly CatalogedStore[]): Base
       one.backup_type === 'full' &&
       one.adopted_from === undefined &&
       isGood(one, first.catalog.marks) &&
-      others.every(({ catalog }) =>
-        catalog.backups.some(({ manifest_sha256 }) => manifest_sha256 === one.manifest_sha256),
+      others.every(
+        ({ catalog }) =>
+          isGood(one, catalog.marks) &&
+          catalog.backups.some(({ manifest_sha256 }) => manifest_sha256 === one.manifest_sha256),
       ),
   );
   return manifest === undefined ? null : { repository: first!.repository, manifest };
@@ -217,14 +247,47 @@ function holdings(catalogs: readonly Catalog[]): Held {
   return { ids, newest };
 }
 
-/** The reverse of how it was made: first it ceases to be a backup. */
-async function removeFrom({ store }: Repository, { backup_id, object_path }: Manifest): Promise<void> {
-  const mark = markKey(backup_id, 'anomaly');
-  for (const key of [manifestKey(backup_id), indexKey(backup_id), object_path, mark]) {
+/** Which backups of the spool which stores have had: what one of them removes is not brought to it again. */
+class DeliveryNotes {
+  readonly #spool: Repository;
+  readonly #keys: Set<string>;
+
+  private constructor(spool: Repository, keys: Set<string>) {
+    this.#spool = spool;
+    this.#keys = keys;
+  }
+
+  static async read(spool: Repository, signal?: AbortSignal): Promise<DeliveryNotes> {
+    const keys = new Set<string>();
     try {
-      await store.remove(key);
+      for await (const { key } of spool.store.list(DELIVERED_PREFIX, signal)) keys.add(key);
     } catch (thrown) {
       if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
+    }
+    return new DeliveryNotes(spool, keys);
+  }
+
+  keyOf(backupId: string, label: string): string {
+    const hash = this.#spool.platform.codec.sha256(Buffer.from(label));
+    return deliveredKey(backupId, Buffer.from(hash, 'latin1').toString('hex').slice(0, 32));
+  }
+
+  has(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  async put(backupId: string, labels: readonly string[]): Promise<void> {
+    for (const label of labels) {
+      const key = this.keyOf(backupId, label);
+      if (this.#keys.has(key)) continue;
+      await this.#spool.store.put(key, onePiece(Buffer.from(label)));
+      this.#keys.add(key);
+    }
+  }
+
+  async forget(backupId: string): Promise<void> {
+    for (const key of this.#keys) {
+      if (key.startsWith(deliveredKey(backupId, ''))) await removeObject(this.#spool, key);
     }
   }
 }

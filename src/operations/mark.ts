@@ -21,7 +21,7 @@ export async function markBackup(
   const begun = clock.monotonic();
   let found = false;
   let missing: unknown = null;
-  let outcome: MarkReport['outcome'] = OUTCOMES[action].done;
+  let wasPinned = action !== 'unpin';
   for (const repository of stores) {
     try {
       await readManifest(repository, backupId, signal);
@@ -32,7 +32,7 @@ export async function markBackup(
     }
     found = true;
     if (action === 'unpin') {
-      if (!(await removeMark(repository, backupId, 'pin', signal))) outcome = 'was not pinned';
+      wasPinned = (await removeMark(repository, backupId, 'pin', signal)) || wasPinned;
     } else if (action === 'pin') {
       await putMark(repository, backupId, 'pin', reason, signal);
     } else {
@@ -48,7 +48,7 @@ export async function markBackup(
     exit_code: 0,
     duration_ms: Math.round(clock.monotonic() - begun),
     backup_id: backupId,
-    outcome,
+    outcome: wasPinned ? OUTCOMES[action].done : 'was not pinned',
     warnings: [],
     errors: [],
   };

@@ -49,7 +49,7 @@ describe('doctor', () => {
   test('a wrong key is said with its cure, and the rest is examined all the same', async () => {
     const { code, report } = await doctor({ ZERODB_API_KEY: 'wrong-key-wrong-key' });
     expect(code).toBe(8);
-    expect(outcomes(report)).toMatchObject({ clock: 'good', server: 'bad', 'store: access': 'good' });
+    expect(outcomes(report)).toMatchObject({ clock: 'good', server: 'bad', 'state directory': 'good' });
     expect(report.errors[0]).toMatchObject({ code: 'SOURCE_UNAUTHORIZED', cure: expect.any(String) });
   });
 
@@ -105,7 +105,8 @@ describe('doctor', () => {
   test('without a server the stores are examined', async () => {
     const { code, report } = await doctor({ ZERODB_API_BASE_URL: '', ZERODB_API_KEY: '' });
     expect(report.checks.map(({ name }) => name)).toContain('state directory');
-    expect(outcomes(report)).toMatchObject({ server: 'warning', 'store: access': 'good' });
+    expect(outcomes(report)).toMatchObject({ server: 'warning', 'store: owner': 'warning' });
+    expect(await readdir(project.home)).not.toContain('store');
     expect(code).toBe(0);
   });
 

@@ -22,7 +22,7 @@ test('two stores: one is lost, found again, and either restores everything', asy
   const listed = await run('list', '--json');
   expect(listed.code).toBe(3);
   const spool = join(project.home, 'state/zerodb-backup/spool');
-  expect([...filesBelow(spool).keys()]).toHaveLength(6);
+  expect([...filesBelow(spool).keys()]).toHaveLength(8); // two backups, and a note for each that `a` has it
 
   await rm(b);
   await rename(`${b}-away`, b);

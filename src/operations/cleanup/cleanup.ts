@@ -1,5 +1,13 @@
 import { type Catalog, hasOpenAnomaly, isGood, readCatalog } from '../../catalog/catalog.ts';
-import { decideRetention, type RetainedBackup, type RetentionDecision } from '../../catalog/retention.ts';
+import { openManifestCache } from '../../catalog/manifest-cache.ts';
+import {
+  collectionOf,
+  decideRetention,
+  type RetainedBackup,
+  type RetentionDecision,
+  type RetentionPolicy,
+  SHORT_LIVED_DAYS,
+} from '../../catalog/retention.ts';
 import { BackupError, combinedExit, toBackupError } from '../../kernel/errors.ts';
 import type { OperationContext } from '../../kernel/events.ts';
 import type { Manifest } from '../../model/manifest.ts';
@@ -29,6 +37,12 @@ export interface CleanupRequest {
 
 /** A backup that lies further ahead is of a clock that is, or was, wrong. */
 const FUTURE_MS_MAX = 5 * 60 * 1000;
+/** What a run has just made says nothing of the time before it. */
+const JUST_NOW_MS = 12 * 60 * 60 * 1000;
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** A pause of a weekend and some days, or of several times what is usual between backups, is no gap. */
+const GAP_DAYS_MIN = 8;
+const GAP_SPACINGS = 4;
 /** More of one collection than this, and more than half of it, is no daily business. */
 const REMOVALS_USUAL = 5;
 
@@ -46,11 +60,14 @@ export async function cleanup(
   const { signal } = context;
   const begun = clock.monotonic();
   const now = clock.now();
-  const catalog = await readCatalog(repository, signal);
-  assertNothingInDoubt(catalog, now);
+  // decided from copies where the store is slow; what goes is read again in the store just before
+  const cache = openManifestCache(repository);
+  const catalog = await readCatalog(repository, signal, { cache, wantUnfinished: false });
+  assertNothingInDoubt(catalog, now, request.backupId);
   const decisions = decide(catalog, request, now);
   const going = decisions.filter(({ keep }) => !keep);
   assertUsual(decisions, request);
+  if (going.length > 0) assertNoGap(catalog, now, request);
   context.onEvent?.({
     type: 'run:started',
     operation: 'cleanup',
@@ -59,28 +76,42 @@ export async function cleanup(
 
   const manifests = new Map(catalog.backups.map((manifest) => [manifest.backup_id, manifest]));
   const results = new Map<string, CleanedBackup>();
+  const needed = new Set<string>();
   for (const decision of dependentsFirst(going)) {
     const manifest = manifests.get(decision.backup.backupId)!;
     let error: BackupError | null = null;
     try {
+      if (needed.has(manifest.backup_id)) throw stillNeeded(manifest.backup_id);
       if (!request.dryRun) await removeBackup(repository, manifest, signal);
     } catch (thrown) {
       signal?.throwIfAborted();
+      if (manifest.base_backup_id !== null) needed.add(manifest.base_backup_id);
       error = toBackupError(thrown, { operation: 'cleanup', object: manifest.backup_id });
     }
     results.set(manifest.backup_id, resultOf(decision, manifest, error));
     const outcome = error === null ? 'removed' : 'failed';
     context.onEvent?.({ type: 'object:finished', object: manifest.backup_id, outcome });
   }
-  const swept = request.backupId === undefined ? await leftovers(repository, catalog, now, signal) : [];
-  if (!request.dryRun) for (const key of swept) await removeObject(repository, key, signal);
+  const swept: string[] = [];
+  const troubles: BackupError[] = [];
+  if (request.backupId === undefined) {
+    try {
+      for await (const key of leftovers(repository, catalog, now, signal)) {
+        if (!request.dryRun) await removeObject(repository, key, signal);
+        swept.push(key);
+      }
+    } catch (thrown) {
+      signal?.throwIfAborted();
+      troubles.push(toBackupError(thrown, { operation: 'cleanup' }));
+    }
+  }
 
   const backups = decisions.map(
     (decision) =>
       results.get(decision.backup.backupId) ??
       resultOf(decision, manifests.get(decision.backup.backupId)!, null),
   );
-  const errors = backups.flatMap(({ error }) => error ?? []);
+  const errors = [...backups.flatMap(({ error }) => error ?? []), ...troubles.map(reportError)];
   const removed = backups.filter(({ outcome }) => outcome === 'removed');
   return {
     operation: 'cleanup',
@@ -101,37 +132,37 @@ function decide(
   now: number,
 ): RetentionDecision[] {
   const frozen = new Map<string, string>();
-  const adopted = new Set(backups.flatMap((one) => (one.adopted_from === undefined ? [] : one.backup_id)));
+  const spared = new Map<string, string>();
   const retained = backups.map((manifest): RetainedBackup => {
-    const kinds = marks.get(manifest.backup_id);
-    if (kinds !== undefined && hasOpenAnomaly(kinds)) {
-      frozen.set(
-        manifest.collection,
-        `nothing of ${manifest.collection} is removed until the anomaly of ${manifest.backup_id} is acknowledged`,
-      );
-    }
-    return {
-      backupId: manifest.backup_id,
-      collection: manifest.collection,
+    const { backup_id, collection, source, adopted_from } = manifest;
+    const kinds = marks.get(backup_id);
+    const backup = {
+      backupId: backup_id,
+      collection,
+      source: `${source.host} ${source.project ?? ''}`,
       backupType: manifest.backup_type,
       createdAt: parseInstant(manifest.created_at),
       good: isGood(manifest, marks),
       baseBackupId: manifest.base_backup_id,
       pinned: kinds?.has('pin') === true,
     };
+    if (kinds !== undefined && hasOpenAnomaly(kinds)) {
+      const why = `nothing of ${collection} is removed until the anomaly of ${backup_id} is acknowledged`;
+      frozen.set(collectionOf(backup), why);
+    }
+    if (automatic === true && adopted_from !== undefined) {
+      spared.set(backup_id, 'adopted: only `cleanup` removes it');
+    }
+    return backup;
   });
   if (backupId !== undefined) return [decideOne(retained, backupId, now, frozen)];
-  const effective =
-    days !== undefined && overridePolicy === true ? [{ kind: 'within', days } as const] : rules;
-  return decideRetention(retained, effective, now, frozen)
-    .filter(({ backup }) => collections?.includes(backup.collection) ?? true)
-    .map((decision) => {
-      if (!decision.keep && automatic === true && adopted.has(decision.backup.backupId)) {
-        return { ...decision, keep: true, reasons: ['adopted: only `cleanup` removes it'] };
-      }
-      if (decision.keep || days === undefined || decision.ageDays > days) return decision;
-      return { ...decision, keep: true, reasons: [`not older than ${days} days, as asked`] };
-    });
+  const policy: RetentionPolicy =
+    days !== undefined && overridePolicy === true
+      ? { rules: [{ kind: 'within', days }], shortLivedDays: Math.min(days, SHORT_LIVED_DAYS), spared }
+      : { rules, spared, ...(days !== undefined && { daysAsked: days }) };
+  return decideRetention(retained, policy, now, frozen).filter(
+    ({ backup }) => collections?.includes(backup.collection) ?? true,
+  );
 }
 
 /** What no policy gives up stays here as well. */
@@ -141,7 +172,7 @@ function decideOne(
   now: number,
   frozen: ReadonlyMap<string, string>,
 ): RetentionDecision {
-  const decision = decideRetention(backups, [], now, frozen).find(
+  const decision = decideRetention(backups, { rules: [] }, now, frozen).find(
     ({ backup }) => backup.backupId === backupId,
   );
   if (decision === undefined) {
@@ -151,15 +182,15 @@ function decideOne(
     });
   }
   const { collection } = decision.backup;
+  const ofIt = collectionOf(decision.backup);
   const usedBy = backups.filter(({ baseBackupId }) => baseBackupId === backupId);
   const otherFull = backups.some(
-    (one) =>
-      one.collection === collection && one.backupType === 'full' && one.good && one.backupId !== backupId,
+    (one) => collectionOf(one) === ofIt && one.backupType === 'full' && one.good && one.backupId !== backupId,
   );
   const why = decision.backup.pinned
     ? 'it is pinned: `unpin` it first'
-    : frozen.has(collection)
-      ? frozen.get(collection)!
+    : frozen.has(ofIt)
+      ? frozen.get(ofIt)!
       : usedBy.length > 0
         ? `${usedBy.map((one) => one.backupId).join(', ')} is built on it: remove that first`
         : decision.backup.backupType === 'full' && decision.backup.good && !otherFull
@@ -169,7 +200,7 @@ function decideOne(
   return { ...decision, keep: false, reasons: ['asked for'] };
 }
 
-function assertNothingInDoubt({ damaged, backups }: Catalog, now: number): void {
+function assertNothingInDoubt({ damaged, backups }: Catalog, now: number, asked: string | undefined): void {
   const [unreadable] = damaged;
   if (unreadable !== undefined) {
     throw refused(
@@ -177,13 +208,47 @@ function assertNothingInDoubt({ damaged, backups }: Catalog, now: number): void 
       'Bring it back from another copy of the store, or move it out of the store; `verify` says more.',
     );
   }
-  const ahead = backups.find(({ created_at }) => parseInstant(created_at) > now + FUTURE_MS_MAX);
+  const ahead = backups.find(
+    ({ backup_id, created_at }) => backup_id !== asked && parseInstant(created_at) > now + FUTURE_MS_MAX,
+  );
   if (ahead !== undefined) {
     throw refused(
       `${ahead.backup_id} was made at ${ahead.created_at}, which is yet to come: a clock is or was wrong`,
       'Set the clock of this machine; if it was another one that was wrong, remove that backup with --id.',
     );
   }
+}
+
+/**
+ * A clock that has jumped ahead makes every backup old at once. It shows as a gap: nothing was made for far longer than
+ * is usual here, but for what was made just now.
+ */
+function assertNoGap(
+  { backups }: Catalog,
+  now: number,
+  { confirmed, dryRun, backupId }: CleanupRequest,
+): void {
+  if (confirmed || dryRun || backupId !== undefined) return;
+  const times = backups.map(({ created_at }) => parseInstant(created_at)).sort((a, b) => b - a);
+  const earlier = times.filter((time) => time < now - JUST_NOW_MS);
+  const [newest] = earlier;
+  if (newest === undefined) return;
+  const days = new Set(earlier.map((time) => Math.floor(time / DAY_MS)));
+  const spacing = days.size < 2 ? 1 : (Math.max(...days) - Math.min(...days)) / (days.size - 1);
+  const gap = (now - newest) / DAY_MS;
+  if (gap <= Math.max(GAP_DAYS_MIN, GAP_SPACINGS * spacing)) return;
+  throw refused(
+    `no backup was made in the ${Math.floor(gap)} days before: either none ran, or the clock of this machine is ahead`,
+    'Look at the clock; if it is right, run `cleanup --yes` once.',
+  );
+}
+
+function stillNeeded(backupId: string): BackupError {
+  return new BackupError('CLEANUP_REFUSED', `${backupId} is not removed: what is built on it could not be`, {
+    object: backupId,
+    kept: 'It was left alone.',
+    cure: 'Run the cleanup again once the store takes removals.',
+  });
 }
 
 /** A wrong clock or a mistyped policy must not empty a store. */

@@ -3,8 +3,10 @@ import {
   ARCHIVE_PREFIX,
   backupIdOfArchiveKey,
   backupIdOfIndexKey,
+  DOCTOR_PREFIX,
   INDEX_PREFIX,
   MARK_PREFIX,
+  manifestKey,
   markOfKey,
   RESTORE_PREFIX,
   restoreIdOfObject,
@@ -24,30 +26,45 @@ const RESTORES_MS = 30 * 24 * 60 * 60 * 1000;
  * Objects that nobody needs any more: data of interrupted runs, marks of backups that are gone, and what restores kept.
  * Age is read off their names, which our own clock gave them.
  */
-export async function leftovers(
+export async function* leftovers(
   { store }: Repository,
-  { backups, adopted }: Catalog,
+  { backups }: Catalog,
   now: number,
   signal?: AbortSignal,
-): Promise<string[]> {
-  const known = new Set([...backups.map(({ backup_id }) => backup_id), ...adopted]);
-  const keys: string[] = [];
+): AsyncGenerator<string> {
+  const known = new Set(backups.map(({ backup_id }) => backup_id));
   for (const [prefix, idOf] of OF_BACKUPS) {
-    for await (const { key } of store.list(prefix, signal)) {
-      const id = idOf(key);
-      const startedAt = id === null || known.has(id) ? null : (parseBackupId(id)?.startedAt ?? null);
-      const isOld = startedAt !== null && now - startedAt > GRACE_MS;
-      if (isOld && (prefix !== ARCHIVE_PREFIX || (await isOurArchive(store, key, signal)))) keys.push(key);
+    for (const [key, id] of await listed(store, prefix, idOf, signal)) {
+      const startedAt = known.has(id) ? null : (parseBackupId(id)?.startedAt ?? null);
+      if (startedAt === null || now - startedAt <= GRACE_MS) continue;
+      if (prefix === ARCHIVE_PREFIX && !(await isOurArchive(store, key, signal))) continue;
+      // a copy of an old backup may have been committed since the catalog was read
+      if ((await store.size(manifestKey(id), signal)) === null) yield key;
     }
   }
-  const kept: string[] = [];
-  for await (const { key } of store.list(RESTORE_PREFIX, signal)) {
-    const startedAt = restoreStartedAt(restoreIdOfObject(key) ?? '');
-    if (startedAt !== null && now - startedAt > RESTORES_MS) kept.push(key);
-  }
+  const kept = await listed(store, RESTORE_PREFIX, restoreIdOfObject, signal);
   // the record first, so that nobody takes for a restore what is no longer whole
   const isRecord = (key: string): number => (key.endsWith('/plan.json') ? 0 : 1);
-  return [...keys.sort(), ...kept.sort((a, b) => isRecord(a) - isRecord(b) || (a < b ? -1 : 1))];
+  for (const [key, id] of kept.sort(([a], [b]) => isRecord(a) - isRecord(b) || (a < b ? -1 : 1))) {
+    const startedAt = restoreStartedAt(id);
+    if (startedAt !== null && now - startedAt > RESTORES_MS) yield key;
+  }
+  for (const [key] of await listed(store, DOCTOR_PREFIX, (name) => name, signal)) yield key;
+}
+
+/** Keys and what they belong to, in order: a list must not be read while what it lists is removed. */
+async function listed(
+  store: Store,
+  prefix: string,
+  idOf: (key: string) => string | null,
+  signal: AbortSignal | undefined,
+): Promise<(readonly [key: string, id: string])[]> {
+  const found: (readonly [string, string])[] = [];
+  for await (const { key } of store.list(prefix, signal)) {
+    const id = idOf(key);
+    if (id !== null) found.push([key, id]);
+  }
+  return found.sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** The predecessor's archives have names like ours, and no manifests: they are whole, and wanted. */

@@ -22,7 +22,23 @@ export async function removeBackup(
       cure: 'Find out who else writes to this store, then run the cleanup again.',
     });
   }
+  // somebody may have pinned it since it was decided about
+  if ((await repository.store.size(markKey(backup_id, 'pin'), signal)) !== null) {
+    throw new BackupError('CLEANUP_REFUSED', `${backup_id} is pinned`, {
+      object: backup_id,
+      kept: 'It was left alone.',
+      cure: '`unpin` it if it is to go.',
+    });
+  }
   signal?.throwIfAborted();
+  await removeObjectsOf(repository, { backup_id, object_path });
+}
+
+/** All objects of a backup, in the reverse of the order in which it was made: first it ceases to be one. */
+export async function removeObjectsOf(
+  repository: Repository,
+  { backup_id, object_path }: Pick<Manifest, 'backup_id' | 'object_path'>,
+): Promise<void> {
   for (const key of [
     manifestKey(backup_id),
     indexKey(backup_id),

@@ -39,7 +39,7 @@ export async function doctor(patient: Patient, context: OperationContext = {}): 
     }
     checks.push(check);
     context.onEvent?.({ type: 'object:finished', object: name, outcome: check.outcome });
-    return check.outcome !== 'bad';
+    return check.outcome === 'good';
   };
 
   let identity: SourceIdentity | null = null;

@@ -18,6 +18,12 @@ export async function ownerOf(
 ): Promise<Found> {
   const marker = await readMarker(repository, signal);
   if (identity !== null) await claimStore(repository, identity, false, signal);
+  if (marker === null && identity === null) {
+    return warning(
+      'holds no backups; without a server it is not known whether it may be written to',
+      'Set ZERODB_API_BASE_URL and ZERODB_API_KEY, and run `doctor` again.',
+    );
+  }
   if (marker === null) return good('holds no backups yet; the first backup makes it ready');
   let backups = 0;
   for await (const _ of repository.store.list(MANIFEST_PREFIX, signal)) backups++;

@@ -1,6 +1,7 @@
 import { SetDigest } from '../../archive/digest.ts';
 import { DocumentHasher } from '../../archive/document-hashes.ts';
 import { BackupError } from '../../kernel/errors.ts';
+import { decodedKey } from '../../kernel/json/strings.ts';
 import { releaseMemory } from '../../kernel/memory.ts';
 import type { Scratch } from '../../kernel/sorted-runs.ts';
 import { runWorkers } from '../../kernel/workers.ts';
@@ -8,7 +9,7 @@ import type { DocumentBatch, DocumentShape } from '../../model/document.ts';
 import { scanKeyText } from '../../model/shape.ts';
 import type { Scan } from '../../sources/scan/scan.ts';
 import type { Source } from '../../sources/source.ts';
-import { type AbsentDocument, Difference } from './difference.ts';
+import { type AbsentDocument, type Compared, Difference } from './difference.ts';
 import { NotIncremental } from './not-incremental.ts';
 import type { Base } from './proved-base.ts';
 
@@ -33,7 +34,7 @@ export class Increment {
   /** JSON texts of scan keys; when `changed` has ended. */
   deletedKeys: readonly Uint8Array[] = [];
   /** What `changed` has handed out, and the archive must hold. */
-  #changed = { count: 0, digest: new SetDigest() };
+  #changed: Compared['changed'] = { count: 0, digest: new SetDigest() };
 
   readonly #source: Source;
   readonly #base: Base;
@@ -87,7 +88,7 @@ export class Increment {
     if (!scan.finding.proved || scan.finding.missing.length > 0) {
       throw new NotIncremental('the scan is not proved complete: what it has not met may be there');
     }
-    yield* this.#conclude(scan);
+    await this.#conclude(scan);
   }
 
   /** Throws NotIncremental unless the archive holds just what was handed out and is worth it. */
@@ -108,37 +109,31 @@ export class Increment {
     await this.#difference.close();
   }
 
-  /** Finds what is gone, and looks for it once more: a document that is there after all is no deleted one. */
-  async *#conclude(scan: Scan): AsyncGenerator<DocumentBatch> {
+  /** Finds what is gone, and looks for it once more. */
+  async #conclude(scan: Scan): Promise<void> {
     const lookupsMax = Math.max(LOOKUPS_MIN, 2 * scan.requests);
-    const { absent, changed } = await this.#difference.compare(lookupsMax, this.#signal);
-    this.#changed = { count: changed.count, digest: changed.digest };
+    const { absent, changed } = await this.#compare(lookupsMax);
+    this.#changed = changed;
     const gone = await this.#namesOf(absent);
-    const found = await this.#lookUp(gone);
-    const deleted: Uint8Array[] = [];
-    for (const [leaf, { key }] of gone) {
-      const document = found.get(leaf);
-      if (document === undefined) deleted.push(key);
-      else if (this.#noteFound(document, leaf)) yield document;
-    }
+    await this.#assertGone([...gone.values()]);
+    const deleted = [...gone.values()].map(({ key }) => key);
     const length = deleted.reduce((sum, key) => sum + key.length + 1, 0);
     if (length > DELETED_BYTES_MAX) throw new NotIncremental('the keys of deleted documents are too many');
     this.deletedKeys = deleted;
   }
 
-  /** Whether a document that was looked up is another than that of the base. */
-  #noteFound(document: DocumentBatch, leafInBase: string): boolean {
-    const leaf = this.#hasher.readScanned(document, 0).leaf.slice(0, leafInBase.length);
-    this.#addToState(leaf);
-    if (leaf === leafInBase) return false;
-    this.#changed.count++;
-    this.#changed.digest.add(leaf);
-    return true;
-  }
-
   #addToState(leaf: string): void {
     this.#stateCount++;
     this.#state.add(leaf);
+  }
+
+  async #compare(absentMax: number): Promise<Compared> {
+    try {
+      return await this.#difference.compare(absentMax, this.#signal);
+    } catch (thrown) {
+      if (!(thrown instanceof BackupError && thrown.code === 'INDEX_DAMAGED')) throw thrown;
+      throw new NotIncremental(thrown.message); // the base has gone, or has been damaged, since the scan began
+    }
   }
 
   /** What these documents are called, by leaf, from the blocks of the base that hold them. */
@@ -169,25 +164,27 @@ export class Increment {
     return names;
   }
 
-  /** Documents that are there, by the leaf that they had. Where the server serves none by key the scan's proof stands alone. */
-  async #lookUp(gone: ReadonlyMap<string, Names>): Promise<Map<string, DocumentBatch>> {
-    const found = new Map<string, DocumentBatch>();
+  /**
+   * Looks for each document by what the server finds it by: one that is there after all is no deleted one, and nothing
+   * that the scan has met. Where the server serves none so, or names another document by it, the scan's proof stands alone.
+   */
+  async #assertGone(gone: readonly Names[]): Promise<void> {
+    const { collection } = this.#base.manifest;
     const left = [...gone];
     let served = true;
     await runWorkers(LOOKUPS_AT_ONCE, async () => {
       for (let next = left.pop(); next !== undefined && served; next = left.pop()) {
-        const [leaf, { address }] = next;
-        if (address === null) continue;
+        if (next.address === null) continue;
+        let document: DocumentBatch | null = null;
         try {
-          const document = await this.#source.document(this.#base.manifest.collection, address, this.#signal);
-          if (document !== null) found.set(leaf, document);
+          document = await this.#source.document(collection, next.address, this.#signal);
         } catch (thrown) {
-          if (!(thrown instanceof BackupError && NOT_SERVED.includes(thrown.code))) throw thrown;
-          served = false;
+          if (!(thrown instanceof BackupError && NOT_FOUND_SO.includes(thrown.code))) throw thrown;
+          served &&= thrown.code === 'SOURCE_REFUSED';
         }
+        if (document !== null) throw new NotIncremental('a document is there that the scan has not met');
       }
     });
-    return found;
   }
 
   #tooLarge(): NotIncremental {
@@ -203,15 +200,28 @@ interface Names {
   readonly address: Uint8Array | null;
 }
 
-/** What a server answers that does not serve documents one by one. */
-const NOT_SERVED: readonly string[] = ['SOURCE_NOT_FOUND', 'SOURCE_MALFORMED', 'SOURCE_REFUSED'];
+/** What a server answers that does not serve documents one by one, or (SOURCE_REFUSED) that has others of this address. */
+const NOT_FOUND_SO: readonly string[] = ['SOURCE_NOT_FOUND', 'SOURCE_MALFORMED', 'SOURCE_REFUSED'];
 
 /** JSON text of the key; of a document that has none that of what stands for it (design.md §5.3). */
 function storableKey(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array {
   const text = scanKeyText(batch, index, shape);
   if (text === null) throw new NotIncremental('a document without an id is gone');
-  if (!Buffer.from(text).equals(Buffer.from(Buffer.from(text).toString('utf8')))) {
-    throw new NotIncremental('a document is gone whose key is not valid UTF-8');
+  if (!readsBack(text)) {
+    throw new NotIncremental('a document is gone whose key is not valid JSON in UTF-8');
   }
   return Buffer.from(text);
+}
+
+/** Whether a reader of the archive will take the text for the same key; servers are more tolerant than readers. */
+function readsBack(text: Uint8Array): boolean {
+  const json = Buffer.from(text).toString('utf8');
+  try {
+    const value: unknown = JSON.parse(json);
+    const again = Buffer.from(typeof value === 'string' ? JSON.stringify(value) : json);
+    const [key, found] = [decodedKey(text, 0, text.length), decodedKey(again, 0, again.length)];
+    return Buffer.from(key).equals(found);
+  } catch {
+    return false;
+  }
 }

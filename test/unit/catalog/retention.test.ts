@@ -10,6 +10,7 @@ function full(date: string, more: Partial<RetainedBackup> = {}): RetainedBackup 
   return {
     backupId: `users_full_${date.replaceAll(/\D/g, '')}`,
     collection: 'users',
+    source: 'server',
     backupType: 'full',
     createdAt,
     good: true,
@@ -32,7 +33,7 @@ function kept(
   rules: readonly RetentionRule[] = SPECIFIED_RULES,
   frozen?: ReadonlyMap<string, string>,
 ): string[] {
-  return decideRetention(backups, rules, Date.parse(`${now}T12:00:00Z`), frozen)
+  return decideRetention(backups, { rules }, Date.parse(`${now}T12:00:00Z`), frozen)
     .filter(({ keep }) => keep)
     .map(({ backup }) => new Date(backup.createdAt).toISOString().slice(0, 10));
 }
@@ -54,7 +55,7 @@ describe('the policy of the specification', () => {
     let there: RetainedBackup[] = [];
     for (const backup of daily('2024-01-01', 800)) {
       there.push(backup);
-      const decisions = decideRetention(there, SPECIFIED_RULES, backup.createdAt);
+      const decisions = decideRetention(there, { rules: SPECIFIED_RULES }, backup.createdAt);
       there = decisions.filter(({ keep }) => keep).map((decision) => decision.backup);
     }
     expect(there.map(({ createdAt }) => new Date(createdAt).toISOString().slice(0, 10))).toEqual(
@@ -65,7 +66,11 @@ describe('the policy of the specification', () => {
   test('counts calendar days of UTC, whatever the hour', () => {
     const late = full('2026-01-01T23:59:59');
     expect(
-      decideRetention([late, full('2026-01-20')], SPECIFIED_RULES, Date.parse('2026-01-09T00:00:01Z'))[0],
+      decideRetention(
+        [late, full('2026-01-20')],
+        { rules: SPECIFIED_RULES },
+        Date.parse('2026-01-09T00:00:01Z'),
+      )[0],
     ).toMatchObject({
       ageDays: 8,
     });
@@ -89,7 +94,7 @@ describe('the policy of the specification', () => {
     ['1999-01-01', '1998-W53'],
   ])('%s is in week %s', (date, week) => {
     const rules = [{ kind: 'first-of', period: 'week', count: 1 }] as const;
-    const [decision] = decideRetention([full(date)], rules, Date.parse(`${date}T12:00:00Z`));
+    const [decision] = decideRetention([full(date)], { rules }, Date.parse(`${date}T12:00:00Z`));
     expect(decision!.reasons).toContain(`first of week ${week}`);
   });
 });
@@ -115,7 +120,7 @@ describe('what stays whatever the policy', () => {
   });
 
   test('everything of a collection that is frozen', () => {
-    const frozen = new Map([['users', 'an anomaly was not acknowledged']]);
+    const frozen = new Map([['server users', 'an anomaly was not acknowledged']]);
     const backups = [
       ...daily('2020-01-01', 10),
       full('2020-01-01', { collection: 'events' }),
@@ -125,6 +130,40 @@ describe('what stays whatever the policy', () => {
   });
 });
 
+describe('days that are asked for', () => {
+  const base = full('2026-01-01');
+  const increment = full('2026-01-06', {
+    backupId: 'i',
+    backupType: 'incremental',
+    baseBackupId: base.backupId,
+  });
+  const backups = [base, increment, full('2026-01-30')];
+  const now = Date.parse('2026-02-03T12:00:00Z');
+  const rules = [{ kind: 'last', count: 1 }] as const;
+
+  test('keep the base of what they keep', () => {
+    const decisions = decideRetention(backups, { rules, daysAsked: 30 }, now);
+    expect(decisions.map(({ keep }) => keep)).toEqual([true, true, true]);
+    expect(decisions[0]!.reasons).toEqual(['base of i']);
+  });
+
+  test('may shorten the life of incremental ones as well', () => {
+    const recent = full('2026-01-31', {
+      backupId: 'r',
+      backupType: 'incremental',
+      baseBackupId: base.backupId,
+    });
+    const policy = { rules: [{ kind: 'within', days: 1 }] as const, shortLivedDays: 1, daysAsked: 1 };
+    const decisions = decideRetention([base, recent, full('2026-02-03')], policy, now);
+    expect(decisions.map(({ keep }) => keep)).toEqual([false, false, true]);
+  });
+});
+
+test('collections of one name in two projects are two', () => {
+  const backups = [full('2020-01-01', { source: 'one' }), full('2021-01-01', { source: 'two' })];
+  expect(kept(backups, '2026-01-01')).toHaveLength(2);
+});
+
 describe('incremental and incomplete backups', () => {
   test('stay a week; the base of one that stays does so too', () => {
     const base = full('2026-01-10');
@@ -132,7 +171,7 @@ describe('incremental and incomplete backups', () => {
       full(date, { backupType: 'incremental', backupId: date, baseBackupId: base.backupId });
     const backups = [full('2026-01-09'), base, on('2026-01-14'), on('2026-01-17'), full('2026-01-24')];
     const now = Date.parse('2026-01-24T12:00:00Z');
-    const decisions = decideRetention(backups, [{ kind: 'last', count: 1 }], now);
+    const decisions = decideRetention(backups, { rules: [{ kind: 'last', count: 1 }] }, now);
     expect(decisions.map(({ keep }) => keep)).toEqual([false, true, false, true, true]);
     expect(decisions[1]!.reasons).toEqual(['base of 2026-01-17']);
   });
@@ -174,6 +213,7 @@ test('rules of one kind count what there is', () => {
 test('laws: a good full stays for every collection that had one, bases stay, more rules never keep less', () => {
   const backup = fc.record({
     collection: fc.constantFrom('a', 'b'),
+    source: fc.constant('server'),
     backupType: fc.constantFrom('full' as const, 'incremental' as const),
     createdAt: fc.integer({ min: Date.UTC(2024, 0, 1), max: Date.UTC(2026, 0, 1) }),
     good: fc.boolean(),
@@ -188,7 +228,7 @@ test('laws: a good full stays for every collection that had one, bases stay, mor
       return { ...draft, backupId: `${index}`, baseBackupId: fits ? `${base}` : null };
     });
     const now = Date.UTC(2026, 0, 2);
-    const decisions = decideRetention(backups, SPECIFIED_RULES, now);
+    const decisions = decideRetention(backups, { rules: SPECIFIED_RULES }, now);
     const stays = new Set(decisions.filter(({ keep }) => keep).map((one) => one.backup.backupId));
     for (const one of backups) {
       if (one.pinned) expect(stays).toContain(one.backupId);
@@ -200,7 +240,7 @@ test('laws: a good full stays for every collection that had one, bases stay, mor
         expect(left.some(({ backupId }) => stays.has(backupId))).toBe(true);
       }
     }
-    const fewer = decideRetention(backups, SPECIFIED_RULES.slice(1), now);
+    const fewer = decideRetention(backups, { rules: SPECIFIED_RULES.slice(1) }, now);
     for (const { backup: one, keep } of fewer) if (keep) expect(stays).toContain(one.backupId);
     for (const { reasons } of decisions) expect(reasons.length).toBeGreaterThan(0);
   });

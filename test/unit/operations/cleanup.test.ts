@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { indexKey, manifestKey } from '../../../src/archive/layout.ts';
 import { readCatalog } from '../../../src/catalog/catalog.ts';
 import { putMark } from '../../../src/catalog/marks.ts';
+import { BackupError } from '../../../src/kernel/errors.ts';
 import { SPECIFIED_RULES } from '../../../src/model/retention-policy.ts';
 import { type BackupRequest, backup } from '../../../src/operations/backup.ts';
 import { type CleanupRequest, cleanup } from '../../../src/operations/cleanup/cleanup.ts';
@@ -133,11 +134,11 @@ test('pinned ones stay until they are unpinned', async () => {
   expect(await markBackup([calendar.repository], 'pin', old, 'the audit of 2024')).toMatchObject({
     outcome: 'pinned',
   });
-  await calendar.cleanup();
+  await calendar.cleanup({ confirmed: true });
   expect(await calendar.ids()).toContain(old);
   await expect(calendar.cleanup({ backupId: old })).rejects.toMatchObject({ code: 'CLEANUP_REFUSED' });
   await markBackup([calendar.repository], 'unpin', old, null);
-  await calendar.cleanup();
+  await calendar.cleanup({ confirmed: true });
   expect(await calendar.ids()).not.toContain(old);
   await expect(markBackup([calendar.repository], 'pin', old, null)).rejects.toMatchObject({
     code: 'BACKUP_MISSING',
@@ -198,6 +199,71 @@ test('a clock that is a year ahead does not empty the store', async () => {
   for (const id of before) expect(await calendar.ids()).toContain(id);
 });
 
+test('five backups are not lost to a clock that jumps, nor is the last one that is right', async () => {
+  await using calendar = await Calendar.open();
+  for (const days of [4, 3, 2, 1, 0]) await calendar.backupAt(days);
+  const before = await calendar.ids();
+  calendar.now = NOW + 365 * DAY;
+  const asked = { ...REQUEST, collections: ['users'], retention: SPECIFIED_RULES };
+  const { backups, warnings } = await backup(calendar.repository, calendar.project.target, asked);
+  expect(warnings).toMatchObject([{ code: 'CLEANUP_REFUSED' }]);
+  for (const id of before) expect(await calendar.ids()).toContain(id);
+  calendar.now = NOW;
+  const ahead = backups[0]!.backup_id!;
+  await expect(calendar.cleanup()).rejects.toThrow('yet to come');
+  expect(await calendar.cleanup({ backupId: ahead })).toMatchObject({ exit_code: 0 });
+  expect(await calendar.cleanup()).toMatchObject({ exit_code: 0 });
+});
+
+test('what is built on a base keeps it, also where days are asked for', async () => {
+  await using calendar = await Calendar.open();
+  const base = await calendar.backupAt(33);
+  calendar.project.sandbox.insert('users', '{"id":"late"}');
+  const increment = await calendar.backupAt(28, { incremental: POLICY });
+  await calendar.backupAt(1);
+  await calendar.cleanup({ days: 30 });
+  expect(await calendar.ids()).toEqual(expect.arrayContaining([base, increment]));
+});
+
+test('a pin that is put while a cleanup is at work is honoured', async () => {
+  await using calendar = await Calendar.open();
+  const [first, second] = [await calendar.backupAt(400), await calendar.backupAt(399)];
+  await calendar.backupAt(0);
+  const { store } = calendar.repository;
+  const pinning = {
+    ...store,
+    remove: async (key: string) => {
+      await store.remove(key);
+      await putMark(calendar.repository, second, 'pin', null);
+    },
+  };
+  const repository = { ...calendar.repository, store: pinning };
+  const report = await cleanup(repository, { rules: SPECIFIED_RULES, confirmed: true, dryRun: false });
+  expect(report).toMatchObject({ exit_code: 3, errors: [{ code: 'CLEANUP_REFUSED', object: second }] });
+  expect(await calendar.ids()).not.toContain(first);
+  expect(await calendar.ids()).toContain(second);
+});
+
+test('a base whose dependent could not be removed is left', async () => {
+  await using calendar = await Calendar.open();
+  const base = await calendar.backupAt(20);
+  calendar.project.sandbox.insert('users', '{"id":"late"}');
+  const increment = await calendar.backupAt(19, { incremental: POLICY });
+  await calendar.backupAt(1);
+  const { store } = calendar.repository;
+  const stubborn = {
+    ...store,
+    remove: async (key: string) => {
+      if (key.includes('incremental')) throw new BackupError('STORE_FORBIDDEN', 'locked');
+      await store.remove(key);
+    },
+  };
+  const request = { rules: [{ kind: 'last', count: 1 }] as const, confirmed: true, dryRun: false };
+  const report = await cleanup({ ...calendar.repository, store: stubborn }, request);
+  expect(report.errors.map(({ object }) => object)).toEqual([increment, base]);
+  expect(await calendar.ids()).toEqual(expect.arrayContaining([base, increment]));
+});
+
 test('one backup by its id, but not one that others need', async () => {
   await using calendar = await Calendar.open();
   const base = await calendar.backupAt(3);
@@ -218,10 +284,11 @@ test('after a backup old ones of its collection go, and of no other', async () =
   const both = { collections: ['users', 'events'], retention: SPECIFIED_RULES };
   await calendar.backupAt(400, both);
   await calendar.backupAt(399, both);
+  await calendar.backupAt(1);
   calendar.project.sandbox.misbehave({ forbidden: ['events'] });
   await calendar.backupAt(0, both);
   const left = await calendar.ids();
-  expect(left.filter((id) => id.startsWith('users_'))).toHaveLength(1);
+  expect(left.filter((id) => id.startsWith('users_'))).toHaveLength(2);
   expect(left.filter((id) => id.startsWith('events_'))).toHaveLength(2);
 });
 

@@ -101,7 +101,7 @@ test('a store that fails fails alone, and gets everything with the next run', as
   expect(first.errors).toHaveLength(1);
   expect(first.errors[0]!.kept).toContain('spool');
   expect(two.objects('a').size).toBe(6);
-  expect(two.objects('spool').size).toBe(3);
+  expect(two.objects('spool').size).toBe(4); // and a note that `a` has it
   const listed = await list(two.stores, {});
   expect(listed).toMatchObject({ exit_code: 3, total_backups: 2 });
 
@@ -210,4 +210,36 @@ test('a restore takes the copy that is whole, and says so', async () => {
   expect(await validateInStores(two.stores, id)).toMatchObject({ exit_code: 0 });
   await rm(join(two.path('b'), 'manifests'), { recursive: true });
   await expect(validateInStores(two.stores, id)).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
+});
+
+test('a store that comes later gets the base of an increment as well', async () => {
+  await using two = await TwoStores.open();
+  for (let at = 0; at < 100; at++) two.project.sandbox.insert('users', `{"id":"d${at}","x":${Math.sin(at)}}`);
+  await two.takeAway();
+  const { backups } = await two.backup();
+  // the copy that waits for b is lost
+  await rm(join(two.path('spool'), 'manifests', `${backups[0]!.backup_id}.json`));
+  two.project.sandbox.insert('users', '{"id":"late"}');
+  const built = await two.backup({ incremental: { baseAgeMaxMs: 1e9, sizeMax: 0.9 } });
+  expect(built.backups[0]!.full_because).toBeUndefined();
+  await two.bringBack();
+  const report = await two.backup();
+  expect(report.exit_code).toBe(0);
+  const listed = await list([two.stores[1]], {});
+  expect(listed.backups.map(({ good }) => good)).toEqual(listed.backups.map(() => true));
+  expect(listed.backups.some(({ manifest }) => manifest.backup_type === 'incremental')).toBe(true);
+});
+
+test('what a store has removed is not brought to it again', async () => {
+  await using two = await TwoStores.open();
+  await two.backup();
+  await two.takeAway();
+  const { backups } = await two.backup();
+  const id = backups[0]!.backup_id!;
+  await rm(join(two.path('a'), 'manifests', `${id}.json`));
+  await two.bringBack();
+  await two.backup();
+  expect(two.objects('a').has(`manifests/${id}.json`)).toBe(false);
+  expect(two.objects('b').has(`manifests/${id}.json`)).toBe(true);
+  expect(two.objects('spool').size).toBe(0);
 });
