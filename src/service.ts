@@ -9,6 +9,7 @@ import type { BackupType } from './model/backup-id.ts';
 import type {
   AdoptReport,
   BackupReport,
+  CleanupReport,
   ExportReport,
   ListReport,
   RebuildReport,
@@ -20,6 +21,7 @@ import { parseMoment } from './model/time.ts';
 import { adopt } from './operations/adopt/adopt.ts';
 import { backup } from './operations/backup.ts';
 import { chooseStates } from './operations/chosen-states.ts';
+import { cleanupStores } from './operations/cleanup/cleanup-stores.ts';
 import { onEveryStore } from './operations/every-store.ts';
 import { exportBackup } from './operations/export.ts';
 import { list, show } from './operations/list.ts';
@@ -138,6 +140,31 @@ export class BackupService implements AsyncDisposable {
       maxAgeMs: options.maxAgeMs ?? null,
     };
     return await verify(await this.#session.repositories(), request, options);
+  }
+
+  /**
+   * Removes backups that no rule of the configured retention keeps; with `days` only those that are older, with
+   * `overridePolicy` also such that a rule would keep.
+   */
+  async cleanupOldBackups(
+    options: OperationContext & {
+      readonly days?: number;
+      readonly overridePolicy?: boolean;
+      /** Removes many at once as well. */
+      readonly confirmed?: boolean;
+      readonly dryRun?: boolean;
+    } = {},
+  ): Promise<CleanupReport> {
+    const { days, overridePolicy, confirmed = false, dryRun = false } = options;
+    const request = {
+      rules: this.#session.retentionRules,
+      confirmed,
+      dryRun,
+      ...(days !== undefined && { days }),
+      ...(overridePolicy !== undefined && { overridePolicy }),
+    };
+    const stores = await this.#session.repositories();
+    return await cleanupStores(stores, request, this.#session.openMirror, options);
   }
 
   /** Makes indexes that are missing or damaged again. */

@@ -34,7 +34,7 @@ import {
 import { cleanup } from './cleanup/cleanup.ts';
 import { roomToGain } from './cleanup/room.ts';
 import { type BaseBackup, type Destinations, oneStore, severalStores } from './destinations.ts';
-import { mirror } from './mirror.ts';
+import { type MirrorChange, mirror } from './mirror.ts';
 
 export interface BackupRequest extends Wanted {
   readonly dryRun: boolean;
@@ -187,16 +187,17 @@ export async function backup(
     onEvent({ type: 'warning', object: repository.store.label, code: 'STORE_FULL', message });
   }
 
-  if (request.mirrorIn !== null && !request.dryRun) {
-    await mirrorBackups(repository, request.mirrorIn, made, { ...context, onEvent });
-  }
-
+  let gone: ReadonlySet<string> = new Set();
   const clockIsOff = source.remarks().some(({ code }) => code === 'CLOCK_SKEW');
   if (request.retention !== null && !request.dryRun && !clockIsOff) {
     const collections = made
       .filter(({ status }) => status === 'completed')
       .map(({ collection }) => collection);
-    await removeOld(destinations.stores, request.retention, collections, { ...context, onEvent });
+    gone = await removeOld(destinations.stores, request.retention, collections, { ...context, onEvent });
+  }
+  if (request.mirrorIn !== null && !request.dryRun) {
+    const change = { there: made.filter(({ backup_id }) => !gone.has(backup_id)), gone };
+    await mirrorBackups(repository, request.mirrorIn, change, { ...context, onEvent });
   }
 
   results.sort((a, b) => order(candidates, a) - order(candidates, b));
@@ -251,18 +252,23 @@ function fullStores(stores: readonly Repository[], results: readonly CollectionB
   );
 }
 
-/** The backup is made: what cannot be removed is a warning. A collection without a new backup loses no old one. */
+/** The backup is made: what cannot be removed is a warning. A collection without a new backup loses no old one. Ids of those that no store has any more. */
 async function removeOld(
   stores: readonly Repository[],
   rules: readonly RetentionRule[],
   collections: readonly string[],
   { signal, onEvent }: OperationContext,
-): Promise<void> {
-  if (collections.length === 0) return;
+): Promise<ReadonlySet<string>> {
+  const removed = new Set<string>();
+  const kept = new Set<string>();
+  if (collections.length === 0) return removed;
   for (const repository of stores) {
     try {
       const request = { rules, collections, automatic: true, confirmed: false, dryRun: false };
-      const { errors } = await cleanup(repository, request, signal === undefined ? {} : { signal });
+      const { backups, errors } = await cleanup(repository, request, signal === undefined ? {} : { signal });
+      for (const { backup_id, outcome } of backups) {
+        (outcome === 'removed' ? removed : kept).add(backup_id);
+      }
       for (const { code, message, object } of errors) {
         onEvent?.({ type: 'warning', code, message, ...(object !== undefined && { object }) });
       }
@@ -274,6 +280,7 @@ async function removeOld(
       onEvent?.({ type: 'warning', code, message: text, object: repository.store.label });
     }
   }
+  return new Set([...removed].filter((id) => !kept.has(id)));
 }
 
 /** What an incremental backup is to be built on, or why there is none. */
@@ -297,11 +304,11 @@ function chooseBase(
 async function mirrorBackups(
   repository: Repository,
   target: Target,
-  backups: readonly Manifest[],
+  change: MirrorChange,
   context: OperationContext,
 ): Promise<void> {
   try {
-    await mirror(repository, async () => target, backups, context);
+    await mirror(repository, async () => target, change, context);
   } catch (thrown) {
     if (!(thrown instanceof BackupError && thrown.code === 'MIRROR_FAILED')) throw thrown;
     const { code, message, object, cure } = thrown;

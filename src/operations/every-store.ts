@@ -89,13 +89,22 @@ function eitherCopy(one: ListedBackup, other: ListedBackup): ListedBackup {
   return { manifest, good, ...(kinds.size > 0 && { marks: [...kinds] }) };
 }
 
-/** The first store that has this backup; the first of all where none has it. Throws where none can be asked. */
+/** The stores that have this backup; the first of all where none has it. Throws where none can be asked. */
+export async function storesOfBackup(
+  stores: readonly Repository[],
+  backupId: string,
+  signal?: AbortSignal,
+): Promise<Repository[]> {
+  return await storesWith(stores, manifestKey(backupId), signal);
+}
+
+/** The first of them. */
 export async function storeOfBackup(
   stores: readonly Repository[],
   backupId: string,
   signal?: AbortSignal,
 ): Promise<Repository> {
-  return (await storesWith(stores, manifestKey(backupId), signal))[0]!;
+  return (await storesOfBackup(stores, backupId, signal))[0]!;
 }
 
 /** The store in which a restore keeps what it wrote over: as above. */
@@ -140,7 +149,7 @@ export async function fromWholeCopy<Result>(
   context: OperationContext,
   read: (store: Repository, isLast: boolean) => Promise<Result>,
 ): Promise<Result> {
-  const copies = await storesWith(stores, manifestKey(backupId), context.signal);
+  const copies = await storesOfBackup(stores, backupId, context.signal);
   for (const [index, copy] of copies.entries()) {
     const next = copies[index + 1];
     try {

@@ -27,20 +27,27 @@ type MirrorEntry = Pick<Manifest, (typeof MIRRORED)[number]>;
 /** An entry that is longer is none of ours. */
 const ENTRY_BYTES_MAX = 64 * 1024;
 
+export interface MirrorChange {
+  /** Have an entry afterwards. */
+  readonly there: readonly Manifest[];
+  /** Ids of backups that were removed: have none. */
+  readonly gone: ReadonlySet<string>;
+}
+
 /**
- * Writes an entry for each of these backups into the collection `backup_metadata` of the project, where it has none or
- * another one. The collection is convenience, never the truth: nothing of it is believed, and entries of other backups are
- * left alone. Returns how many were written. Throws MIRROR_FAILED.
+ * Brings the collection `backup_metadata` of the project up to date: entries that are missing or others than they should
+ * be are written, those of removed backups are deleted. The collection is convenience, never the truth: nothing of it is
+ * believed, and all else in it is left alone. Returns how many documents were changed. Throws MIRROR_FAILED.
  */
 export async function mirror(
   repository: Repository,
   open: () => Promise<Target>,
-  manifests: readonly Manifest[],
+  change: MirrorChange,
   context: OperationContext = {},
 ): Promise<number> {
-  if (manifests.length === 0) return 0;
+  if (change.there.length === 0 && change.gone.size === 0) return 0;
   try {
-    return await bringUpToDate(repository, await open(), manifests, context);
+    return await bringUpToDate(repository, await open(), change, context);
   } catch (thrown) {
     context.signal?.throwIfAborted();
     if (!(thrown instanceof BackupError)) throw thrown;
@@ -51,7 +58,7 @@ export async function mirror(
 async function bringUpToDate(
   repository: Repository,
   target: Target,
-  manifests: readonly Manifest[],
+  { there, gone }: MirrorChange,
   { signal }: OperationContext,
 ): Promise<number> {
   const collection = target.openTarget(MIRROR_COLLECTION);
@@ -76,14 +83,20 @@ async function bringUpToDate(
     },
   });
   await state.close();
+  let changed = 0;
+  for (const [backupId, { address }] of known) {
+    if (!gone.has(backupId) || address === null || !collection.addressable(address)) continue;
+    const { kind } = await collection.delete(address, signal);
+    if (kind === 'done') changed++;
+  }
+  if (there.length === 0) return changed;
   if (!state.exists && !collection.traits.createsOnInsert) {
     await target.createCollection({ name: MIRROR_COLLECTION, definition: null }, signal);
   }
-  let written = 0;
-  for (const manifest of manifests) {
-    if (await writeEntry(collection, manifest, known.get(manifest.backup_id) ?? null, signal)) written++;
+  for (const manifest of there) {
+    if (await writeEntry(collection, manifest, known.get(manifest.backup_id) ?? null, signal)) changed++;
   }
-  return written;
+  return changed;
 }
 
 interface KnownEntry {

@@ -70,7 +70,7 @@ export async function rebuild(
   let mirrored: number | null = null;
   if (openMirror !== null && !dryRun) {
     try {
-      mirrored = await mirror(repository, openMirror, catalog.backups, context);
+      mirrored = await mirror(repository, openMirror, { there: catalog.backups, gone: new Set() }, context);
     } catch (thrown) {
       if (!(thrown instanceof BackupError && thrown.code === 'MIRROR_FAILED')) throw thrown;
       errors.push(reportError(thrown));

@@ -24,6 +24,7 @@ test('the weekly cleanup of the specification, a pin, and a backup that goes by 
   expect((await run('cleanup', '--id', older!, '--yes')).code).toBe(9);
   expect((await run('unpin', older!)).code).toBe(0);
   expect((await run('cleanup', '--id', older!, '--yes')).code).toBe(0);
+  expect([...project.sandbox.documents('backup_metadata')].map(({ key }) => key)).toEqual([newer]);
   const last = await run('cleanup', '--id', newer!, '--yes');
   expect(last.code).toBe(9);
   expect(last.stderr).toContain('last good full backup of users');

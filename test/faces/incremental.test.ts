@@ -46,4 +46,9 @@ test('the library makes them as well', async () => {
   sandbox.insert('users', '{"id":"late"}');
   const { backups } = await service.backupCollection('users', { incremental: true });
   expect(backups).toMatchObject([{ backup_type: 'incremental', document_count: 1, state_count: 251 }]);
+  expect(await service.cleanupOldBackups({ days: 30 })).toMatchObject({
+    exit_code: 0,
+    backups: [{ outcome: 'kept' }, { outcome: 'kept' }],
+  });
+  expect(sandbox.documentCount('backup_metadata')).toBe(2);
 });

@@ -40,8 +40,7 @@ export function defineCleanup(program: Command, run: Run): void {
 
 async function cleanup({ session, output, context }: Invocation, flags: CleanupFlags) {
   refuseContradictions(flags);
-  const { cleanup: cleanUp } = await import('../../operations/cleanup/cleanup.ts');
-  const { onEveryStore } = await import('../../operations/every-store.ts');
+  const { cleanupStores } = await import('../../operations/cleanup/cleanup-stores.ts');
   const request = {
     rules: session.retentionRules,
     dryRun: flags.dryRun === true,
@@ -50,11 +49,8 @@ async function cleanup({ session, output, context }: Invocation, flags: CleanupF
     ...(flags.overridePolicy === true && { overridePolicy: true }),
     ...(flags.id !== undefined && { backupId: flags.id }),
   };
-  const report = await onEveryStore(
-    await session.repositories(),
-    (store) => cleanUp(store, request, context),
-    context.signal,
-  );
+  const stores = await session.repositories();
+  const report = await cleanupStores(stores, request, session.openMirror, context);
   output.say(cleanupLines(report, output));
   const told = new Set(report.backups.map(({ error }) => error));
   for (const error of report.errors) if (!told.has(error)) output.complain(failureLines(error).join('\n'));

@@ -29,7 +29,12 @@ describe.each(SETTINGS)('the mirror in dialect $dialect, shape $shape', (setting
     await project.backup(request);
     const catalog = await readCatalog(project.repository);
     expect(entries(project)).toHaveLength(2);
-    expect(await mirror(project.repository, async () => project.target, catalog.backups)).toBe(0);
+    expect(
+      await mirror(project.repository, async () => project.target, {
+        there: catalog.backups,
+        gone: new Set(),
+      }),
+    ).toBe(0);
   });
 
   test('is not written by a dry run, nor where it is turned off, and is never backed up', async () => {
@@ -64,6 +69,18 @@ describe.each(SETTINGS)('the mirror in dialect $dialect, shape $shape', (setting
     expect(await rebuild(project.repository, request)).toMatchObject({ exit_code: 0, mirrored: 1 });
     expect(entries(project)).toHaveLength(3);
     expect(entries(project)).toContainEqual(truth[0]);
+  });
+
+  test('loses the entries of backups that the policy removes, and no others', async () => {
+    await using project = await withUsers(setting);
+    const request = { collections: ['users'], mirrorIn: project.target };
+    const first = await project.backup(request);
+    project.sandbox.insert('backup_metadata', '{"id":"x","backup_id":"of somebody else"}');
+    const rules = [{ kind: 'last', count: 1 }] as const;
+    const second = await project.backup({ ...request, retention: rules });
+    const ids = entries(project).map(({ backup_id }) => backup_id);
+    expect(ids).not.toContain(first.backups[0]!.backup_id);
+    expect(new Set(ids)).toEqual(new Set(['of somebody else', second.backups[0]!.backup_id]));
   });
 
   test('that cannot be written is a warning of the backup, and an error of rebuild', async () => {
