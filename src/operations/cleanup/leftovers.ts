@@ -33,6 +33,8 @@ export async function* leftovers(
   signal?: AbortSignal,
 ): AsyncGenerator<string> {
   const known = new Set(backups.map(({ backup_id }) => backup_id));
+  // the manifest of a base may come back from a copy: what is built on it needs its archive then
+  for (const { base_backup_id } of backups) if (base_backup_id !== null) known.add(base_backup_id);
   for (const [prefix, idOf] of OF_BACKUPS) {
     for (const [key, id] of await listed(store, prefix, idOf, signal)) {
       const startedAt = known.has(id) ? null : (parseBackupId(id)?.startedAt ?? null);

@@ -110,6 +110,15 @@ test('a base stays as long as what is built on it; both go together, the depende
   expect(await calendar.ids()).toEqual([newest]);
 });
 
+test('the archive of a base stays where only its manifest is gone', async () => {
+  await using calendar = await Calendar.open();
+  const base = await calendar.backupAt(9);
+  calendar.project.sandbox.insert('users', '{"id":"late"}');
+  await calendar.backupAt(3, { incremental: POLICY });
+  await rm(join(calendar.project.storePath, manifestKey(base)));
+  expect((await calendar.cleanup()).leftovers).toEqual([]);
+});
+
 test('days respect the policy, unless they are told not to; the last good one stays in any case', async () => {
   await using calendar = await Calendar.open();
   const monthly = await calendar.backupAt(61); // 1 November 2025
