@@ -40,7 +40,8 @@ export async function openBase(
   const reading = new BlockReading(repository, manifest);
   try {
     const header = await reading.indexHeader(signal);
-    const entries = (again?: AbortSignal) => indexEntries(codec, reading.readIndex(again), manifest, header);
+    const entries = (again?: AbortSignal) =>
+      provedEntries(indexEntries(codec, reading.readIndex(again), manifest, header));
     const leaves = new HashSet(false, document_count);
     const digest = new SetDigest();
     for await (const piece of entries(signal)) {
@@ -53,7 +54,20 @@ export async function openBase(
     if (digest.hex() !== documents_digest) throw new NotIncremental(`the index of ${backup_id} is another`);
     return { repository, manifest, header, reading, leaves, entries };
   } catch (thrown) {
-    if (!(thrown instanceof BackupError && thrown.code === 'INDEX_DAMAGED')) throw thrown;
-    throw new NotIncremental(thrown.message);
+    throw withoutIndex(thrown);
   }
+}
+
+/** An index may be lost between its first reading and the last one. */
+async function* provedEntries(pieces: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* pieces;
+  } catch (thrown) {
+    throw withoutIndex(thrown);
+  }
+}
+
+function withoutIndex(thrown: unknown): unknown {
+  const isDamage = thrown instanceof BackupError && thrown.code === 'INDEX_DAMAGED';
+  return isDamage ? new NotIncremental(thrown.message) : thrown;
 }

@@ -1,11 +1,13 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { BackupError } from '../../../src/kernel/errors.ts';
+import { backup } from '../../../src/operations/backup.ts';
 import { exportBackup } from '../../../src/operations/export.ts';
 import { list } from '../../../src/operations/list.ts';
 import { validateBackup } from '../../../src/operations/restore.ts';
 import { verify } from '../../../src/operations/verify.ts';
-import { Project, SETTINGS } from '../../support/project.ts';
+import { Project, REQUEST, SETTINGS } from '../../support/project.ts';
 
 const POLICY = { baseAgeMaxMs: 7 * 24 * 60 * 60 * 1000, sizeMax: 0.5 };
 const INCREMENTAL = { collections: ['users'], incremental: POLICY };
@@ -122,6 +124,34 @@ describe.each(SETTINGS)('incremental, dialect $dialect, shape $shape', (setting)
     expect(second.backups[0]!.full_because).toContain('more than 50 %');
     const old = await project.backup({ ...INCREMENTAL, incremental: { ...POLICY, baseAgeMaxMs: -1 } });
     expect(old.backups[0]!.full_because).toContain('too old');
+  });
+
+  test('is a full one where the index of the base is lost, whenever that comes', async () => {
+    await using project = await withFull(setting);
+    const { store } = project.repository;
+    const request = { ...REQUEST, ...INCREMENTAL, dryRun: true };
+    const failAt = async (reading: number) => {
+      let readings = 0;
+      const get: typeof store.get = (key, range, signal) => {
+        if (key.startsWith('indexes/') && ++readings === reading)
+          throw new BackupError('STORE_MISSING', 'it is gone');
+        return store.get(key, range, signal);
+      };
+      const { backups } = await backup(
+        { ...project.repository, store: { ...store, get } },
+        project.target,
+        request,
+      );
+      return { readings, made: backups[0]! };
+    };
+    const { readings, made } = await failAt(0);
+    expect(made.backup_type).toBe('incremental');
+    expect(readings).toBeGreaterThan(2);
+    for (let reading = 1; reading <= readings; reading++) {
+      const full = (await failAt(reading)).made;
+      expect(full).toMatchObject({ outcome: 'completed', backup_type: 'full', document_count: COUNT });
+      expect(full.full_because).toContain('is gone');
+    }
   });
 
   test('says that its base is gone, wherever it is used', async () => {
