@@ -84,6 +84,11 @@ export class DamageLedger {
     this.#disk.put(`${this.#storePath}/${key}`, before.file);
   }
 
+  /** What was damaged was removed for good: nobody will bring it back. */
+  forget(isRemoved: (key: string) => boolean): void {
+    for (const key of this.#undamaged.keys()) if (isRemoved(key)) this.#undamaged.delete(key);
+  }
+
   #another(path: string, dice: Dice): Buffer | null {
     const directory = path.slice(0, path.lastIndexOf('/'));
     const others = [...this.#disk.filesBelow(directory)].filter(([other]) => other !== path);

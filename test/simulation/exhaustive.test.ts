@@ -4,6 +4,7 @@ import type { Attempt } from './attempt.ts';
 import { type FaultKind, type Faults, NO_FAULTS, oneFault, PORT_METHODS } from './faults.ts';
 import { keptRestores } from './kept-restores.ts';
 import { ALWAYS_INCREMENTAL, runBackup } from './operations/backup.ts';
+import { runCleanup } from './operations/cleanup.ts';
 import { runExport } from './operations/export.ts';
 import { changeSome } from './operations/incremental.ts';
 import { peace } from './operations/peace.ts';
@@ -48,6 +49,22 @@ const restoreIncrement = async (world: World, faults: Faults) => {
   const [id] = [...backups].find(([, { manifest }]) => manifest.deleted_count > 0)!;
   for (const collection of world.settings.collections) changeSome(world, collection);
   return [await runRestore(world, world.stores[0]!, faults, id)];
+};
+/** An increment and its base are removed, and what a crash leaves of them by the next cleanup. */
+const cleanUp = async (world: World, faults: Faults) => {
+  const store = world.stores[0]!;
+  const request = { rules: [{ kind: 'last', count: 1 }], confirmed: true, dryRun: false } as const;
+  const days = (count: number) =>
+    world.scheduler.sleep({ name: 'nobody', frozenUntil: 0 }, count * 86_400_000);
+  await days(1);
+  await backUpIncrement(world, NO_FAULTS);
+  look(world);
+  await days(40);
+  await backUp(world, NO_FAULTS);
+  look(world);
+  const cleaned = await runCleanup(world, store, faults, request);
+  await days(8);
+  return [cleaned, await runCleanup(world, store, NO_FAULTS, request)];
 };
 const restoreAs = async (world: World, faults: Faults, mode: 'merge' | 'exact') => {
   const store = world.stores[0]!;
@@ -109,6 +126,7 @@ const VARIANTS: readonly Variant[] = [
     run: backUpIncrement,
   },
   { name: 'an incremental backup is restored', before: 'same', run: restoreIncrement },
+  { name: 'a cleanup', before: 'same', run: cleanUp },
   { name: 'backup --dry-run', before: 'same', run: operation('backup --dry-run') },
   { name: 'verify presence', before: 'same', run: verifyAt('presence') },
   { name: 'verify checksum', before: 'same', run: verifyAt('checksum') },
@@ -258,7 +276,7 @@ describe.each(VARIANTS)('$name', (variant) => {
 
 it.each(
   VARIANTS.filter(({ name }) =>
-    /^a (first backup|backup|restore that \w+)$|^an incremental backup/.test(name),
+    /^a (first backup|backup|restore that \w+)$|^an incremental backup$|^a cleanup$/.test(name),
   ),
 )('$name recovers from two deaths in a row, wherever they come', async (variant) => {
   const calls = await callsOf(variant, 'A');

@@ -148,6 +148,7 @@ export const AIMS = {
     'http.GET',
     'http.POST',
   ],
+  cleanup: [...READING, ...Array<string>(6).fill('files.remove'), 'files.syncDirectory'],
   plan: [...READING, ...SCRATCH, 'http.GET', 'http.POST'],
   restore: [...SCRATCH, 'reader.read', 'http.GET', ...SENDING],
   recreate: [...SCRATCH, 'http.GET', ...SENDING, ...Array<string>(16).fill('http.DELETE')],

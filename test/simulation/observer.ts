@@ -45,6 +45,12 @@ export class Observer {
     this.#acknowledged.add(backupId);
   }
 
+  /** It was removed, and rightly. */
+  forget(id: string): void {
+    this.#acknowledged.delete(id);
+    this.backups.delete(id);
+  }
+
   get hasMarker(): boolean {
     return this.keys.includes(MARKER);
   }

@@ -1,4 +1,5 @@
 import { backupDryRun, backupOperation } from './operations/backup.ts';
+import { cleanupBesideBackup, cleanupOperation } from './operations/cleanup.ts';
 import {
   damageOperation,
   disasterOperation,
@@ -43,6 +44,8 @@ export const OPERATIONS: readonly Operation[] = [
   validateOperation,
   exportOperation,
   rebuildOperation,
+  cleanupOperation,
+  cleanupBesideBackup,
   damageOperation,
   mendOperation,
   disasterOperation,

@@ -1,4 +1,4 @@
-import type { BackupReport, ReportedError } from '../../../src/model/report.ts';
+import type { BackupReport, ReportedError, RestoreReport } from '../../../src/model/report.ts';
 import type { Attempt } from '../attempt.ts';
 import { Violation } from '../attempt.ts';
 import { NO_FAULTS } from '../faults.ts';
@@ -10,6 +10,7 @@ import { ALWAYS_INCREMENTAL, drawIncremental, runBackup } from './backup.ts';
 import { changeSome } from './incremental.ts';
 import { loseSome } from './loss.ts';
 import type { Operation } from './operation.ts';
+import { unsoundness } from './reading.ts';
 import { runRestore, samenessOf } from './restore.ts';
 import { runVerify } from './verify.ts';
 
@@ -34,7 +35,8 @@ export const peace: Operation = {
       const level = world.dice.pick(['checksum', 'decode'] as const);
       attempts.push(await runVerify(world, chosen, NO_FAULTS, level));
     }
-    if (world.dice.chance(0.3)) attempts.push(await incrementInPeace(world, chosen, backup));
+    if (backup.report!.backups.length > 0 && world.dice.chance(0.3))
+      attempts.push(await incrementInPeace(world, chosen, backup));
     const whole = backup.report!.backups.filter(({ outcome }) => outcome === 'completed');
     if (whole.length === 0) return attempts;
     const id = world.dice.pick(whole).backup_id!;
@@ -42,6 +44,8 @@ export const peace: Operation = {
     if (world.dice.chance(0.5)) return attempts;
     const restore = await runRestore(world, chosen, NO_FAULTS, id);
     attempts.push(restore);
+    if (unsoundness(chosen, id).length > 0) return attempts;
+    if (isLeftDifferent(world, restore, chosen.observer.backups.get(id)!.payloads)) return attempts;
     if (world.isHopeless || world.settings.reformats || holdsOneIdTwice(chosen, id)) return attempts;
     const { report } = restore;
     // a server that merges keeps the order of members: the same value is all that it can be brought to
@@ -76,7 +80,7 @@ async function backUpInPeace(
 
 /** Whatever it is built on: the state that it stands for is there, and restores. */
 async function incrementInPeace(world: World, store: WorldStore, before: Attempt<BackupReport>) {
-  const collection = world.dice.pick(before.report!.backups).collection;
+  const { collection } = world.dice.pick(before.report!.backups);
   changeSome(world, collection);
   const backup = await backUpInPeace(world, store, [collection], ALWAYS_INCREMENTAL);
   const [made] = backup.report!.backups;
@@ -105,11 +109,33 @@ async function restoreAfterLoss(world: World, store: WorldStore, id: string): Pr
   const isBack = world.settings.reformats
     ? restore.report !== null
     : isAllThere && restore.report?.exit_code === 0;
-  if (!isBack && !world.isHopeless && !holdsOneIdTwice(store, id)) {
+  // damage of the archive that it is built on is for verify to find: an increment is no worse than its base
+  const isSound = unsoundness(store, id).length === 0;
+  if (
+    !isBack &&
+    isSound &&
+    !isLeftDifferent(world, restore, payloads) &&
+    !world.isHopeless &&
+    !holdsOneIdTwice(store, id)
+  ) {
     const said = restore.error?.message ?? JSON.stringify(restore.report?.errors);
     throw new Violation(`in peace a restore does not bring ${collection} back: ${said}`);
   }
   return restore;
+}
+
+/** A document without an id that has got another key once, where updates only add: a restore says so, and does not mend it. */
+function isLeftDifferent(
+  { settings }: World,
+  { report }: Attempt<RestoreReport>,
+  payloads: readonly string[],
+): boolean {
+  const isNameless = payloads.some((payload) => !idOf(payload).startsWith('"'));
+  return (
+    settings.putMerges &&
+    isNameless &&
+    (report?.errors ?? []).some(({ code }) => code === 'RESTORE_DIFFERENT')
+  );
 }
 
 /** What is no defect of the tool: an order that proves nothing, and collections that somebody else has emptied. */

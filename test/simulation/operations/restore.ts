@@ -119,6 +119,9 @@ export function restoreCodes(
   }
   if (world.settings.reformats) codes.push('RESTORE_DIFFERENT');
   const documents = store.observer.backups.get(id)?.documents ?? [];
+  // one without an id that got a new key by a restore before is updated, and keeps what it had besides
+  const isNameless = ({ payload }: StoredDocument): boolean => !idOf(payload).startsWith('"');
+  if (world.settings.putMerges && documents.some(isNameless)) codes.push('RESTORE_DIFFERENT');
   for (const there of history.moments(collection, from, to)) {
     const times = timesOfIds(documents, there);
     if (isAmbiguous(documents, there, times)) codes.push('RESTORE_AMBIGUOUS');
@@ -184,11 +187,12 @@ function judge(world: World, attempt: Attempt<RestoreReport>, seen: SeenBackup, 
   const steady = history.steady(collection, attempt.from, attempt.to);
   for (const [id, times] of inserted) {
     // what has no id is known by its content alone
-    const isNameless = settings.reformats && !id.startsWith('"');
-    if (touched.has(id) || times <= 0 || isNameless) continue;
+    const isNameless = !id.startsWith('"');
+    if (touched.has(id) || times <= 0 || (isNameless && settings.reformats)) continue;
     // a backup of a time of change may hold two of one id, and then so may the target
     const wanted = seen.payloads.filter((other) => idOf(other) === id).length;
-    const before = steady.filter(({ text }) => idOf(text) === id).length;
+    const there = steady.filter(({ text }) => idOf(text) === id).map(({ text }) => stored(text));
+    const before = there.filter((text) => !isNameless || payloads.has(sameness(text))).length;
     if (before + times > Math.max(wanted, before)) {
       throw new Violation(`a restore made ${id} ${times} times, and it was there ${before} times`);
     }
