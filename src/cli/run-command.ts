@@ -9,10 +9,14 @@ import { createPlatform } from '../platform/platform.ts';
 import { type Edge, endWith } from './edge.ts';
 import type { Action, Run } from './invocation.ts';
 import { hasBars, type Logs, openLogs } from './logs.ts';
+import { estimateLine } from './output/estimate-line.ts';
 import { EventLog } from './output/event-log.ts';
 import { failureLines, failureText } from './output/failure.ts';
 import { OutputClosed } from './output/output.ts';
 import { ProgressBars } from './output/progress-bars.ts';
+
+/** Work that takes so long is announced also where bars show how far it is. */
+const LONG_SECONDS = 10;
 
 /** One command with everything around it: configuration, log, progress and session, its errors and its exit code. */
 export async function runCommand(edge: Edge, ...[command, flags, action]: Parameters<Run>): Promise<void> {
@@ -63,6 +67,10 @@ async function act(
   const onEvent = (event: OperationEvent): void => {
     output.record(event);
     bars?.onEvent(event);
+    // where the log is not shown
+    if (bars !== null && event.type === 'estimate' && event.seconds >= LONG_SECONDS) {
+      output.note(estimateLine(event));
+    }
     eventLog.onEvent(event);
   };
   const asks = confirm !== null && !output.json && !edge.flagForm;

@@ -35,6 +35,16 @@ export type OperationEvent =
       /** Bytes of JSON handled so far, where `unit` is documents. */
       readonly bytes?: number;
     }
+  /** What reading an object will take, roughly; only where that is known, and once the first documents have come. */
+  | {
+      readonly type: 'estimate';
+      readonly object: string;
+      readonly documents: number;
+      /** Of JSON. */
+      readonly bytes: number;
+      readonly requests: number;
+      readonly seconds: number;
+    }
   | { readonly type: 'object:finished'; readonly object: string; readonly outcome: string }
   | {
       readonly type: 'object:failed';

@@ -83,6 +83,8 @@ export interface BackupReport extends Report {
   readonly run_id: string;
   readonly dry_run: boolean;
   readonly backups: readonly CollectionBackup[];
+  /** What the project holds beside documents, as far as its server says so. */
+  readonly not_included?: readonly string[];
   /** Backups of earlier runs that one of several stores did not have yet. */
   readonly delivered?: readonly { readonly backup_id: string; readonly stores: readonly StoredIn[] }[];
 }

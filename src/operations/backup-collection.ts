@@ -20,6 +20,7 @@ import type { Finding } from '../sources/scan/finding.ts';
 import { Scan, ScanMustRestart } from '../sources/scan/scan.ts';
 import type { ListedCollection, Source } from '../sources/source.ts';
 import { BackupDraft } from './backup-draft.ts';
+import { type Estimate, estimateBackup } from './backup-estimate.ts';
 import type { BaseBackup } from './destinations.ts';
 import { Increment, type IncrementLimits } from './incremental/increment.ts';
 import { NotIncremental } from './incremental/not-incremental.ts';
@@ -34,6 +35,10 @@ export interface CollectionJob {
   readonly readBack: boolean;
   /** Ask for the state of one moment: read twice and compare. */
   readonly point: boolean;
+  /** The newest backup of this collection. */
+  readonly before: Manifest | null;
+  /** What the project holds beside documents, as the manifest says it. */
+  readonly notIncluded: readonly string[];
   /** Awaited before anything is stored. */
   readonly beforeStoring: () => Promise<void>;
   /** What an incremental backup is built on; null: a full one is made. */
@@ -128,6 +133,7 @@ async function backUpOnce(
       signal: job.signal,
     });
 
+  const begunAt = clock.monotonic();
   const scan = await openScan();
   if (scan.startsEmpty && !job.backUpEmpty) return null;
   await using opened = new AsyncDisposableStack();
@@ -155,7 +161,13 @@ async function backUpOnce(
   try {
     if (!job.dryRun) await job.beforeStoring();
     const key = archiveKey(backupId, job.compression);
-    const watched = new WatchedBatches(job);
+    const watched = new WatchedBatches(job, (first) => {
+      const { limitMax } = source.openCollection(name).traits;
+      const elapsedMs = clock.monotonic() - begunAt;
+      const { definition } = job.collection;
+      const { before } = job;
+      return estimateBackup({ first, requests: scan.requests, elapsedMs, limitMax, definition, before });
+    });
     const scanned = watched.of(scan.batches());
     const batches = increment === null ? scanned : increment.changed(scan, scanned);
     await draft.put(
@@ -201,7 +213,7 @@ async function backUpOnce(
       missing: whatIsMissing(scan.finding),
       document_shape: scan.shape,
       table_definition: job.collection.definition,
-      not_included: [],
+      not_included: [...job.notIncluded],
       raw_size: writer.rawSize,
       line_breaks_replaced: watched.lineBreaks,
       unkeyed_count: writer.totals.unkeyedCount,
@@ -251,15 +263,21 @@ async function openIncrement(
 class WatchedBatches {
   lineBreaks = 0;
   readonly #job: CollectionJob;
+  readonly #estimate: (first: DocumentBatch) => Estimate | null;
 
-  constructor(job: CollectionJob) {
+  constructor(job: CollectionJob, estimate: (first: DocumentBatch) => Estimate | null) {
     this.#job = job;
+    this.#estimate = estimate;
   }
 
   async *of(batches: AsyncIterable<DocumentBatch>): AsyncGenerator<DocumentBatch> {
     let documents = 0;
     let bytes = 0;
     for await (const batch of batches) {
+      const estimate = documents === 0 ? this.#estimate(batch) : null;
+      if (estimate !== null) {
+        this.#job.onEvent({ type: 'estimate', object: this.#job.collection.name, ...estimate });
+      }
       yield batch;
       documents += batch.spans.count;
       bytes += batch.bytes.length;

@@ -112,6 +112,7 @@ export async function backup(
   });
 
   const delivered = await destinations.deliverOutstanding(context.signal);
+  const notIncluded = await source.notIncluded(context.signal);
 
   const results: CollectionBackup[] = [];
   const made: Manifest[] = [];
@@ -134,6 +135,8 @@ export async function backup(
           point: request.consistency === 'point',
           base,
           incrementLimits: { sizeMax: request.incremental?.sizeMax ?? 0 },
+          before: held.newest.get(name) ?? null,
+          notIncluded,
           beforeStoring: destinations.prepare,
           beforeCommit: (manifest) => guard(destinations, manifest, base, request, { ...context, onEvent }),
           takenIds: held.ids,
@@ -213,6 +216,7 @@ export async function backup(
     duration_ms: Math.round(clock.monotonic() - begun),
     backups: results,
     ...(delivered.length > 0 && { delivered }),
+    ...(notIncluded.length > 0 && { not_included: notIncluded }),
     warnings,
     errors,
   };

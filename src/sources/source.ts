@@ -29,6 +29,8 @@ export interface Source {
   document(collection: string, address: Uint8Array, signal?: AbortSignal): Promise<DocumentBatch | null>;
   /** A handle for reading one collection. Contacts nobody. */
   openCollection(name: string): CollectionPages;
+  /** What the project holds beside documents, in words (`12 vectors`); nothing where the server does not say. */
+  notIncluded(signal?: AbortSignal): Promise<readonly string[]>;
   /** What was noticed so far that is no failure, and may make what was read another thing than it seems. */
   remarks(): readonly SourceRemark[];
   close(): Promise<void>;

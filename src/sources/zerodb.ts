@@ -100,6 +100,10 @@ class ZerodbSource implements Target {
     };
   }
 
+  async notIncluded(signal?: AbortSignal): Promise<readonly string[]> {
+    return (await this.#dialect.notIncluded?.(signal)) ?? [];
+  }
+
   remarks(): readonly SourceRemark[] {
     return this.#client.remarks.list();
   }

@@ -9,6 +9,7 @@ import { isAddressable, keyAddress, urlName } from './document-name.ts';
 import { jsonParts } from './json-text.ts';
 import { readDocument } from './one-document.ts';
 import { pageBytesMax, readList } from './pages.ts';
+import { heldBesideDocuments } from './project-status.ts';
 import { createTable, listTables } from './tables.ts';
 import { documentTask, insertOutcome, outcomeByKey, shownName, type WriteAnswer, write } from './writes.ts';
 
@@ -52,6 +53,10 @@ export class DialectB implements Dialect {
 
   listCollections(signal?: AbortSignal): Promise<readonly ListedCollection[] | null> {
     return listTables(this.#client, this.#prefix, signal);
+  }
+
+  notIncluded(signal?: AbortSignal): Promise<readonly string[]> {
+    return heldBesideDocuments(this.#client, this.#prefix, signal);
   }
 
   createCollection(collection: ListedCollection, signal?: AbortSignal): Promise<void> {

@@ -34,6 +34,8 @@ export interface Dialect {
   ): Promise<WriteOutcome>;
   address(batch: DocumentBatch, index: number, shape: DocumentShape): Uint8Array | null;
   addressable(address: Uint8Array): boolean;
+  /** Left out: the server has nobody to ask. */
+  notIncluded?(signal?: AbortSignal): Promise<readonly string[]>;
   /** Left out: the server keeps no log. */
   changeLog?(collection: string): ChangeLog;
 }

@@ -47,6 +47,7 @@ export function backupReportLines(report: BackupReport, stores: readonly string[
       ? [`Failed Collections: ${failed.map(({ collection }) => printable(collection)).join(', ')}`]
       : []),
     ...(skipped > 0 ? [`Not In This Project: ${skipped}`] : []),
+    ...(report.not_included === undefined ? [] : [`Not Included: ${report.not_included.join(', ')}`]),
     `Duration: ${formatSeconds(report.duration_ms)}`,
     ...stores.map((store) => `Store: ${printable(store)}`),
     ...(report.dry_run ? ['', 'Dry run: everything was read, nothing was written.'] : []),

@@ -1,6 +1,7 @@
 import type { Clock } from '../../kernel/clock.ts';
 import type { OperationEvent } from '../../kernel/events.ts';
 import type { Log } from '../../kernel/log.ts';
+import { estimateLine } from './estimate-line.ts';
 import { formatCount, formatSize } from './quantities.ts';
 
 /** One object says how far it is at most this often. */
@@ -31,6 +32,9 @@ export class EventLog {
         break;
       case 'progress':
         this.#progress(event);
+        break;
+      case 'estimate':
+        this.#log.write('info', estimateLine(event));
         break;
       case 'object:finished':
         this.#log.write('info', `${object}${event.outcome}`);

@@ -141,10 +141,15 @@ export class PageReader {
     const { count } = page.spans;
     if (count === 0) return;
     const { limitMax } = this.pages.traits;
-    const fitting = Math.max(1, Math.min(limitMax, Math.floor((PAGE_BYTES_AIM * count) / page.bytes.length)));
+    const fitting = pageSizeFor(page, limitMax);
     if (page.bytes.length > PAGE_BYTES_MAX) this.limit = Math.min(this.limit, fitting);
     else if (count === asked && fitting > 2 * this.limit) this.limit *= 2;
   }
+}
+
+/** How many documents like these make an answer of a good size. */
+export function pageSizeFor({ spans, bytes }: DocumentBatch, limitMax: number): number {
+  return Math.max(1, Math.min(limitMax, Math.floor((PAGE_BYTES_AIM * spans.count) / bytes.length)));
 }
 
 function mayBeOneDocument(thrown: unknown): thrown is BackupError {
