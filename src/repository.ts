@@ -1,4 +1,4 @@
-import { DOCTOR_PREFIX, MANIFEST_PREFIX, MARKER_KEY } from './archive/layout.ts';
+import { DOCTOR_PREFIX, LEASE_PREFIX, MANIFEST_PREFIX, MARKER_KEY } from './archive/layout.ts';
 import { BackupError } from './kernel/errors.ts';
 import type { Platform } from './kernel/platform.ts';
 import { randomHex } from './kernel/random.ts';
@@ -17,6 +17,8 @@ export interface Repository {
   /** Local scratch and cache: never needed to restore, may be lost at any time. */
   readonly stateDirectory: string;
   readonly sizes: Sizes;
+  /** How long to wait for runs of others that hold a lease; left out where nobody else uses it, and no lease is taken. */
+  readonly lockWaitMs?: number;
 }
 
 export function openRepository(
@@ -109,7 +111,10 @@ async function writeMarker(
 async function holdsAnything(store: Store, signal?: AbortSignal): Promise<boolean> {
   const prefix = store.traits.holdsOthers ? MANIFEST_PREFIX : '';
   try {
-    for await (const { key } of store.list(prefix, signal)) if (!key.startsWith(DOCTOR_PREFIX)) return true;
+    for await (const { key } of store.list(prefix, signal)) {
+      // leases: another run is about to claim this store
+      if (!key.startsWith(DOCTOR_PREFIX) && !key.startsWith(LEASE_PREFIX)) return true;
+    }
   } catch (thrown) {
     if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
   }

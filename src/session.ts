@@ -194,11 +194,9 @@ export class Session {
 
   async #openRepository(address: string): Promise<Repository> {
     const { platform } = this.#options;
-    return openRepository(
-      platform,
-      await openStore(platform, address, () => this.#sourceServer()),
-      this.#stateDirectory,
-    );
+    const store = await openStore(platform, address, () => this.#sourceServer());
+    const { lockWait: lockWaitMs } = this.#settings;
+    return { ...openRepository(platform, store, this.#stateDirectory), lockWaitMs };
   }
 
   get #stateDirectory(): string {

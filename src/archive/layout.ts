@@ -1,4 +1,5 @@
 import type { Compression } from '../kernel/codec.ts';
+import { LEASE_KINDS, type LeaseKind } from '../model/lease.ts';
 import { MARK_KINDS, type MarkKind } from '../model/mark.ts';
 
 /** Every key of a store is built here and nowhere else (design.md §5.1). */
@@ -66,6 +67,28 @@ export const DELIVERED_PREFIX = 'delivered/';
 /** @param storeHash hex, of the store's label */
 export function deliveredKey(backupId: string, storeHash: string): string {
   return `${DELIVERED_PREFIX}${backupId}/${storeHash}`;
+}
+
+export const LEASE_PREFIX = 'leases/';
+
+/** The name of one lease: it changes whenever the lease is renewed. */
+export interface LeaseName {
+  readonly key: string;
+  readonly token: string;
+  readonly kind: LeaseKind;
+  readonly sequence: number;
+}
+
+export function leaseKey({ token, kind, sequence }: Omit<LeaseName, 'key'>): string {
+  return `${LEASE_PREFIX}${token}.${kind}.${sequence}.json`;
+}
+
+/** Null if it is no lease's key. */
+export function leaseOfKey(key: string): LeaseName | null {
+  const match = /^leases\/([0-9a-f]+)\.([a-z]+)\.(\d{1,15})\.json$/.exec(key);
+  const kind = LEASE_KINDS.find((known) => known === match?.[2]);
+  if (match === null || kind === undefined) return null;
+  return { key, token: match[1]!, kind, sequence: Number(match[3]) };
 }
 
 export const RESTORE_PREFIX = 'restores/';

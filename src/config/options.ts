@@ -151,6 +151,10 @@ export const OPTIONS = {
     { commands: ['backup', 'rebuild'] },
   ),
 
+  lockWait: defaulted(duration, 60_000, 'how long to wait for other runs that hold the store', {
+    commands: ['backup', 'cleanup', 'rebuild', 'restore', 'undo', 'resume'],
+  }),
+
   timeout: defaulted(duration, 60_000, 'longest silence of a server that is tolerated'),
   concurrency: defaulted(count(1, 64), 16, 'most requests at a time to one server'),
   rateLimit: option(rate, 'most requests a minute', { otherwise: "learned from the server's answers" }),

@@ -83,8 +83,7 @@ export async function backup(
   request: BackupRequest,
   context: OperationContext = {},
 ): Promise<BackupReport> {
-  const repository = 'spool' in home ? home.spool : home;
-  const { clock, random } = repository.platform;
+  const { clock, random } = ('spool' in home ? home.spool : home).platform;
   const begun = clock.monotonic();
   const runId = `${compactTime(clock.now())}_${randomHex(random, 4)}`;
   const warnings: ReportedWarning[] = [];
@@ -100,8 +99,8 @@ export async function backup(
   };
 
   const listed = await source.listCollections(context.signal);
-  const destinations = await openDestinations(home, source, request, context.signal);
-  const { held } = destinations;
+  await using destinations = await openDestinations(home, source, request, context.signal);
+  const { held, repository } = destinations;
   const candidates = chooseCollections(request, listed, new Set(held.newest.keys()));
   const scratch = await openScratch(repository);
   onEvent({
@@ -190,6 +189,7 @@ export async function backup(
     onEvent({ type: 'warning', object: repository.store.label, code: 'STORE_FULL', message });
   }
 
+  await destinations.release();
   let gone: ReadonlySet<string> = new Set();
   const clockIsOff = source.remarks().some(({ code }) => code === 'CLOCK_SKEW');
   if (request.retention !== null && !request.dryRun && !clockIsOff) {

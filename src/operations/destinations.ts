@@ -10,6 +10,7 @@ import type { SourceIdentity } from '../sources/source.ts';
 import { onePiece } from '../stores/store.ts';
 import { removeObject, removeObjectsOf } from './cleanup/removal.ts';
 import { deliver } from './deliver.ts';
+import { leased } from './leased.ts';
 import { isOnBase } from './state-reading.ts';
 
 /** What the stores of a run hold already. */
@@ -26,8 +27,8 @@ export interface BaseBackup {
   readonly manifest: Manifest;
 }
 
-/** Where the backups of a run go. */
-export interface Destinations {
+/** Where the backups of a run go. Leases on them are given back when this is disposed of, or with `release`. */
+export interface Destinations extends AsyncDisposable {
   /** Where a backup is made. */
   readonly repository: Repository;
   /** Where backups are kept, as far as they can be used. */
@@ -41,6 +42,8 @@ export interface Destinations {
   noteAnomaly(backupId: string, reason: string, signal?: AbortSignal): Promise<void>;
   /** Brings a backup that was made to where it belongs: the result of each store, none where it was made in its place. */
   deliver(manifest: Manifest, signal?: AbortSignal): Promise<StoredIn[]>;
+  /** After which nothing is stored any more. */
+  release(): Promise<void>;
   /** Delivers what earlier runs could not. */
   deliverOutstanding(signal?: AbortSignal): Promise<NonNullable<BackupReport['delivered']>>;
 }
@@ -54,15 +57,19 @@ export interface DestinationOptions {
 
 /** One store: backups are made in their place. Throws where it cannot be used. */
 export async function oneStore(
-  repository: Repository,
-  { source, adopt }: DestinationOptions,
+  home: Repository,
+  { source, adopt, dryRun }: DestinationOptions,
   signal?: AbortSignal,
 ): Promise<Destinations> {
-  const prepare = await claimStore(repository, source, adopt, signal);
-  const catalog = await catalogOf(repository, signal);
+  const prepare = await claimStore(home, source, adopt, signal);
+  const leases = new AsyncDisposableStack();
+  const { repository } = leases.use(await leased(home, dryRun ? null : 'shared', 'backup', signal));
+  const catalog = await orRelease(leases, catalogOf(repository, signal));
   return {
     repository,
-    stores: [repository],
+    stores: [home],
+    release: () => leases.disposeAsync(),
+    [Symbol.asyncDispose]: () => leases.disposeAsync(),
     held: holdings([catalog]),
     baseOf: (collection) => commonBase(collection, [{ repository, catalog }]),
     prepare,
@@ -86,21 +93,30 @@ export async function severalStores(
   const outstanding = await catalogOf(spool, signal);
   const catalogs = [outstanding];
   const usable: CatalogedStore[] = [];
-  for (const repository of stores) {
-    const place: Place = { repository, claim: async () => {}, trouble: null };
+  const unleased: Repository[] = [];
+  const leases = new AsyncDisposableStack();
+  for (const home of stores) {
+    const place: Place = { repository: home, claim: async () => {}, trouble: null };
     places.push(place);
     try {
-      place.claim = await claimStore(repository, source, adopt, signal);
+      place.claim = await claimStore(home, source, adopt, signal);
+      const { repository } = leases.use(await leased(home, dryRun ? null : 'shared', 'backup', signal));
+      place.repository = repository;
       const catalog = await catalogOf(repository, signal);
       catalogs.push(catalog);
       usable.push({ repository, catalog });
+      unleased.push(home);
     } catch (thrown) {
+      if (signal?.aborted === true) await leases.disposeAsync();
       signal?.throwIfAborted();
-      place.trouble = toBackupError(thrown, { object: repository.store.label });
+      place.trouble = toBackupError(thrown, { object: home.store.label });
     }
   }
-  if (places.every(({ trouble }) => trouble !== null)) throw places[0]!.trouble!;
-  const notes = await DeliveryNotes.read(spool, signal);
+  if (places.every(({ trouble }) => trouble !== null)) {
+    await leases.disposeAsync();
+    throw places[0]!.trouble!;
+  }
+  const notes = await orRelease(leases, DeliveryNotes.read(spool, signal));
   /** A store that does not have the base of an increment gets it from one that has. */
   const bringBaseTo = async (place: Place, manifest: Manifest, signal?: AbortSignal): Promise<void> => {
     const id = manifest.base_backup_id!;
@@ -162,7 +178,9 @@ export async function severalStores(
   };
   return {
     repository: spool,
-    stores: usable.map(({ repository }) => repository),
+    stores: unleased,
+    release: () => leases.disposeAsync(),
+    [Symbol.asyncDispose]: () => leases.disposeAsync(),
     held: holdings(catalogs),
     baseOf: (collection) => commonBase(collection, usable),
     prepare: async () => {},
@@ -186,6 +204,15 @@ export async function severalStores(
       return delivered;
     },
   };
+}
+
+async function orRelease<Result>(leases: AsyncDisposableStack, result: Promise<Result>): Promise<Result> {
+  try {
+    return await result;
+  } catch (thrown) {
+    await leases.disposeAsync();
+    throw thrown;
+  }
 }
 
 interface CatalogedStore {
@@ -212,7 +239,7 @@ function commonBase(collection: string, stores: readonly CatalogedStore[]): Base
 }
 
 interface Place {
-  readonly repository: Repository;
+  repository: Repository;
   claim: () => Promise<void>;
   /** Why this store cannot be used in this run: it is not asked again. */
   trouble: BackupError | null;

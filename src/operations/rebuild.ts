@@ -8,6 +8,7 @@ import { exitOf, type RebuildReport, type RebuiltIndex, reportError } from '../m
 import { openScratch, type Repository } from '../repository.ts';
 import type { Target } from '../sources/target.ts';
 import { onePiece } from '../stores/store.ts';
+import { leased } from './leased.ts';
 import { mirror } from './mirror.ts';
 import { archiveDamaged, proveArchive } from './verified-reading.ts';
 import { noBackups } from './verify.ts';
@@ -25,12 +26,14 @@ export interface RebuildRequest {
  * of the others.
  */
 export async function rebuild(
-  repository: Repository,
+  home: Repository,
   { dryRun, openMirror = null }: RebuildRequest,
   context: OperationContext = {},
 ): Promise<RebuildReport> {
-  const { clock } = repository.platform;
+  const { clock } = home.platform;
   const begun = clock.monotonic();
+  await using lease = await leased(home, dryRun ? null : 'exclusive', 'rebuild', context.signal);
+  const { repository } = lease;
   const catalog = await readCatalog(repository, context.signal);
   const scratch = await openScratch(repository);
   const results: RebuiltIndex[] = catalog.damaged.map(({ backupId, error }) => ({

@@ -18,7 +18,7 @@ import {
 } from './restore/findings.ts';
 import { IdMapWriter } from './restore/keep/id-map-writer.ts';
 import { idMapsOfTarget } from './restore/keep/maps-of-target.ts';
-import { interruptedRestore, keepRecord, keepReport } from './restore/keep/record.ts';
+import { interruptedRestore, keepRecord, keepReport, leaseToKeep } from './restore/keep/record.ts';
 import { OURS } from './restore/keep/saved-id-maps.ts';
 import { RestoreDecisions } from './restore/match/decisions.ts';
 import { matchDocuments } from './restore/match/match.ts';
@@ -267,6 +267,8 @@ export async function applyRestore(plan: RestorePlan, options: ApplyOptions = {}
   const signal = options.signal ?? reading.signal;
   const onEvent = options.onEvent ?? (() => {});
   const isRecorded = actions.count > 0 && options.undoable !== false;
+  // what is read again while it is restored stays meanwhile
+  await using _lease = isRecorded ? await leaseToKeep(plan.parts, signal) : null;
   const restoreId = isRecorded ? await keepRecord(plan.parts, onEvent, signal) : null;
   const idMap =
     restoreId === null

@@ -57,7 +57,7 @@ test('archives of the predecessor are adopted, listed, verified, restored', asyn
   expect((await zerodbBackup('--restore', 'users_full_20250109_143000')).code).toBe(0);
   expect(project.sandbox.digest()).toBe(before);
   // the store is this project's now: backups go on in it
-  expect((await zerodbBackup('backup', '--collections', 'users', '--retention', 'false')).code).toBe(0);
+  expect((await zerodbBackup('backup', '--collections', 'users')).code).toBe(0);
 
   rmSync(join(old, 'deep'), { recursive: true });
   const again = await zerodbBackup('rebuild', '--adopt', '--from', 'old', '--json');

@@ -153,8 +153,8 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
   'a record that cannot be kept is passed over': [
     {
       file: 'operations/restore/keep/record.ts',
-      find: "if (!(thrown instanceof BackupError) || !thrown.code.startsWith('STORE_')) throw thrown;",
-      replace: 'return restoreId;',
+      find: 'return restoreId;\n  } catch (thrown) {\n    throw cannotKeep(thrown, origin.backupId);',
+      replace: 'return restoreId;\n  } catch {\n    return restoreId;',
     },
   ],
   'what is deleted is not kept': [
@@ -203,8 +203,8 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
   'a collection is left out of a backup': [
     {
       file: 'operations/backup.ts',
-      find: 'const queue = [...candidates];',
-      replace: 'const queue = candidates.slice(1);',
+      find: 'let queue = [...candidates];',
+      replace: 'let queue = candidates.slice(1);',
     },
   ],
   'a partly failed backup ends with 0': [

@@ -87,6 +87,8 @@ export class ToolProcess implements Actor {
         env: {},
         pid: options.seed,
         hostname: options.name,
+        processSpace: options.name,
+        isProcessAlive: () => true,
         homeDirectory: '/home',
         workingDirectory: '/home',
         system: 'simulated',

@@ -14,6 +14,7 @@ import {
 } from '../../model/report.ts';
 import { formatInstant } from '../../model/time.ts';
 import { claimStore, openScratch, type Repository, readMarker } from '../../repository.ts';
+import { leased } from '../leased.ts';
 import { type Conversion, convert } from './convert.ts';
 import { documentsDigest, type Examined, examine, refusal } from './examine.ts';
 import { type FoundFile, filesBelow, filesInStore } from './found-files.ts';
@@ -33,12 +34,14 @@ export interface AdoptRequest {
  * cannot be adopted is reported and stops none of the others, and what was adopted before is not adopted again.
  */
 export async function adopt(
-  repository: Repository,
+  home: Repository,
   request: AdoptRequest,
   context: OperationContext = {},
 ): Promise<AdoptReport> {
-  const { clock, random, files: localFiles } = repository.platform;
+  const { clock, random, files: localFiles } = home.platform;
   const { signal } = context;
+  await using lease = await leased(home, request.dryRun ? null : 'shared', 'rebuild --adopt', signal);
+  const { repository } = lease;
   const begun = clock.monotonic();
   const runId = `${compactTime(clock.now())}_${randomHex(random, 4)}`;
   const warnings: ReportedWarning[] = [];

@@ -15,6 +15,7 @@ import { type CleanedBackup, type CleanupReport, exitOf, reportError } from '../
 import type { RetentionRule } from '../../model/retention-policy.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { Repository } from '../../repository.ts';
+import { leased } from '../leased.ts';
 import { leftovers } from './leftovers.ts';
 import { removeBackup, removeObject } from './removal.ts';
 
@@ -52,13 +53,15 @@ const REMOVALS_USUAL = 5;
  * future. Throws CLEANUP_REFUSED, BACKUP_MISSING, a store's error; what fails for one backup is in the report.
  */
 export async function cleanup(
-  repository: Repository,
+  home: Repository,
   request: CleanupRequest,
   context: OperationContext = {},
 ): Promise<CleanupReport> {
-  const { clock } = repository.platform;
+  const { clock } = home.platform;
   const { signal } = context;
   const begun = clock.monotonic();
+  await using lease = await leased(home, request.dryRun ? null : 'exclusive', 'cleanup', signal);
+  const { repository } = lease;
   const now = clock.now();
   // decided from copies where the store is slow; what goes is read again in the store just before
   const cache = openManifestCache(repository);

@@ -9,6 +9,7 @@ import { encodeRestoreRecord, type KeptArchive } from '../../../model/restore-re
 import { formatInstant } from '../../../model/time.ts';
 import type { Repository } from '../../../repository.ts';
 import { onePiece } from '../../../stores/store.ts';
+import { type LeasedRepository, leased } from '../../leased.ts';
 import { readBackObject } from '../../read-back.ts';
 import type { PlanParts } from '../plan.ts';
 import { Bystanders } from './bystanders.ts';
@@ -83,16 +84,32 @@ export async function keepRecord(
     await readBackObject(repository, key, hash.hex(), signal);
     return restoreId;
   } catch (thrown) {
-    if (!(thrown instanceof BackupError) || !thrown.code.startsWith('STORE_')) throw thrown;
-    throw new BackupError(thrown.code, `cannot keep what the restore would write over: ${thrown.message}`, {
-      operation: 'restore',
-      object: thrown.object ?? origin.backupId,
-      kept: 'Nothing was written to the target.',
-      cure: `${thrown.cure ?? 'Make the store writable.'} Or restore with --without-undo, which keeps nothing and cannot be taken back.`,
-      temporary: thrown.temporary,
-      cause: thrown,
-    });
+    throw cannotKeep(thrown, origin.backupId);
   }
+}
+
+/** Held while something is kept, and what is restored is read again. */
+export async function leaseToKeep(
+  { repository, origin }: PlanParts,
+  signal: AbortSignal | undefined,
+): Promise<LeasedRepository> {
+  try {
+    return await leased(repository, 'shared', 'restore', signal);
+  } catch (thrown) {
+    throw cannotKeep(thrown, origin.backupId);
+  }
+}
+
+function cannotKeep(thrown: unknown, backupId: string): unknown {
+  if (!(thrown instanceof BackupError) || !thrown.code.startsWith('STORE_')) return thrown;
+  return new BackupError(thrown.code, `cannot keep what the restore would write over: ${thrown.message}`, {
+    operation: 'restore',
+    object: thrown.object ?? backupId,
+    kept: 'Nothing was written to the target.',
+    cure: `${thrown.cure ?? 'Make the store writable.'} Or restore with --without-undo, which keeps nothing and cannot be taken back.`,
+    temporary: thrown.temporary,
+    cause: thrown,
+  });
 }
 
 async function keepIfAny(
