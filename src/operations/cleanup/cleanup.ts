@@ -159,10 +159,11 @@ function decide(
     return backup;
   });
   if (backupId !== undefined) return [decideOne(retained, backupId, now, frozen)];
+  const asked = days === undefined ? {} : { daysAsked: days };
   const policy: RetentionPolicy =
     days !== undefined && overridePolicy === true
-      ? { rules: [{ kind: 'within', days }], shortLivedDays: Math.min(days, SHORT_LIVED_DAYS), spared }
-      : { rules, spared, ...(days !== undefined && { daysAsked: days }) };
+      ? { rules: [], shortLivedDays: Math.min(days, SHORT_LIVED_DAYS), spared, ...asked }
+      : { rules, spared, ...asked };
   return decideRetention(retained, policy, now, frozen).filter(
     ({ backup }) => collections?.includes(backup.collection) ?? true,
   );

@@ -110,6 +110,22 @@ test('a base stays as long as what is built on it; both go together, the depende
   expect(await calendar.ids()).toEqual([newest]);
 });
 
+test('days that override the policy remove nothing that is younger, of no kind', async () => {
+  await using calendar = await Calendar.open();
+  const base = await calendar.backupAt(19);
+  calendar.project.sandbox.insert('users', '{"id":"late"}');
+  const increment = await calendar.backupAt(18, { incremental: POLICY });
+  const newest = await calendar.backupAt(0);
+  const days = async (count: number) =>
+    await calendar.cleanup({ days: count, overridePolicy: true, confirmed: true });
+  await days(30);
+  expect(await calendar.ids()).toEqual([newest, increment, base]);
+  await days(18);
+  expect(await calendar.ids()).toEqual([newest, increment, base]);
+  await days(17);
+  expect(await calendar.ids()).toEqual([newest]);
+});
+
 test('the archive of a base stays where only its manifest is gone', async () => {
   await using calendar = await Calendar.open();
   const base = await calendar.backupAt(9);
