@@ -110,8 +110,14 @@ export async function tableIdOf(
     repeatable: true,
     signal,
   } as const;
-  const response = await client.ask(request, task);
-  const value: unknown = JSON.parse(Buffer.from(response.body).toString('utf8'));
+  const value = await readAnswer(client, request, task, (response): unknown => {
+    if (!isSuccess(response)) throw failureOf(response, client.about(task));
+    try {
+      return JSON.parse(Buffer.from(response.body).toString('utf8'));
+    } catch {
+      throw new JsonMalformed('it is not JSON', 0);
+    }
+  });
   const id = typeof value === 'object' && value !== null && 'id' in value ? value.id : null;
   if (typeof id === 'string') return id;
   throw new BackupError('SOURCE_MALFORMED', `cannot ${task.task}: the answer names no id`, {

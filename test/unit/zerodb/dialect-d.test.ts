@@ -71,4 +71,21 @@ describe('dialect D', () => {
     for (const { server } of [world, empty])
       expect(server.requests.map(({ method }) => method)).not.toContain('DELETE');
   });
+
+  it.each([
+    ['once', 1, null],
+    ['for ever', 99, 'SOURCE_MALFORMED'],
+  ] as const)('asks again for the id of a table that was cut %s', async (_, times, code) => {
+    let cut = 0;
+    await using server = await startHttpServer((request, response) => {
+      if (request.url.includes('/sync/changes')) return answerJson(response, 200, { changes: [], total: 0 });
+      if (!request.url.endsWith('/tables/users')) return answerJson(response, 200, []);
+      return cut++ < times ? void response.end('{"id":"t') : answerJson(response, 200, { id: 't1' });
+    });
+    const options = { baseUrl: server.url, project: 'p1', dialect: 'D' } as const;
+    const source = await openZerodbSource(testPlatform(), options);
+    const entries = source.openCollection('users').changeLog!.entries({ limit: 1, offset: 0 });
+    if (code === null) expect((await entries).total).toBe(0);
+    else await expect(entries).rejects.toMatchObject({ code, object: 'users' });
+  });
 });
