@@ -242,6 +242,122 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
         'await Promise.all(keys.map(async (key) => objects.push({ key, size: await repository.store.size(key, context.signal) })));',
     },
   ],
+  'an increment forgets what is deleted': [
+    {
+      file: 'operations/incremental/increment.ts',
+      find: 'this.deletedKeys = deleted;',
+      replace: '',
+    },
+  ],
+  'an increment is built on a base that is not complete': [
+    {
+      file: 'operations/destinations.ts',
+      find: 'isGood(one, first.catalog.marks) &&',
+      replace: '',
+    },
+  ],
+  'the base of an increment is not proved by its index': [
+    {
+      file: 'archive/index-entries.ts',
+      find: '!== pageHashes[page]) {',
+      replace: '=== null) {',
+    },
+    {
+      file: 'operations/incremental/proved-base.ts',
+      find: 'if (digest.hex() !== documents_digest)',
+      replace: 'if (digest === null)',
+    },
+  ],
+  'an index that is lost during a scan fails the backup': [
+    {
+      file: 'operations/incremental/proved-base.ts',
+      find: 'return isDamage ? new NotIncremental(thrown.message) : thrown;',
+      replace: 'return thrown;',
+    },
+  ],
+  'of an increment and its base the replaced documents are read as well': [
+    {
+      file: 'operations/state-reading.ts',
+      find: 'batch.spans.retain((index) => survives(batch, index));',
+      replace: '',
+    },
+  ],
+  'an increment is taken for the whole': [
+    {
+      file: 'operations/state-reading.ts',
+      find: "return manifest.backup_type === 'incremental' && manifest.base_backup_id !== null;",
+      replace: 'return false;',
+    },
+    {
+      file: 'operations/verified-reading.ts',
+      find: 'if (standsAlone && base_backup_id === null && deleted_count === 0) return;',
+      replace: 'if (standsAlone || true) return;',
+    },
+  ],
+  'a cleanup ignores bases': [
+    {
+      file: 'catalog/retention.ts',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a piece of source
+      find: 'if (base !== undefined) reasons.get(base)!.push(`base of ${backup.backupId}`);',
+      replace: '',
+    },
+  ],
+  'the base of what could not be removed is removed': [
+    {
+      file: 'operations/cleanup/cleanup.ts',
+      find: 'if (needed.has(manifest.backup_id)) throw stillNeeded(manifest.backup_id);',
+      replace: '',
+    },
+  ],
+  'the data of a backup goes before its manifest': [
+    {
+      file: 'operations/cleanup/removal.ts',
+      find: '    manifestKey(backup_id),\n    indexKey(backup_id),\n    object_path,\n',
+      replace: '    object_path,\n    indexKey(backup_id),\n    manifestKey(backup_id),\n',
+    },
+  ],
+  'a cleanup ignores manifests that it cannot read': [
+    {
+      file: 'operations/cleanup/cleanup.ts',
+      find: 'if (unreadable !== undefined) {',
+      replace: 'if (unreadable !== undefined && now < 0) {',
+    },
+  ],
+  'the last good full backup goes': [
+    {
+      file: 'catalog/retention.ts',
+      find: "if (newest !== undefined) reasons.get(newest)!.push('newest good full backup');",
+      replace: '',
+    },
+  ],
+  'a backup of the future is no reason to stop': [
+    {
+      file: 'operations/cleanup/cleanup.ts',
+      find: 'if (ahead !== undefined) {',
+      replace: 'if (ahead === null) {',
+    },
+  ],
+  'what runs at work have stored is swept': [
+    {
+      file: 'operations/cleanup/leftovers.ts',
+      find: 'const GRACE_MS = 7 * 24 * 60 * 60 * 1000;',
+      replace: 'const GRACE_MS = 0;',
+    },
+  ],
+  'restores that can be undone are swept': [
+    {
+      file: 'operations/cleanup/leftovers.ts',
+      find: 'const RESTORES_MS = 30 * 24 * 60 * 60 * 1000;',
+      replace: 'const RESTORES_MS = 0;',
+    },
+  ],
+  'what a crash has left stays for ever': [
+    {
+      file: 'operations/cleanup/leftovers.ts',
+      find: 'now - startedAt <= GRACE_MS) continue;',
+      replace: 'now > 0) continue;',
+    },
+  ],
   'the key is logged': [
     {
       file: 'zerodb/patient-http.ts',
