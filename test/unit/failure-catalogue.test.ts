@@ -100,6 +100,10 @@ const STORE: Rows = {
   'T15 an outage': ['faults/full-store', 'T15: an outage'],
   'T16 credentials that are withdrawn': ['faults/full-store', 'T16: credentials that are withdrawn'],
   'T17 two writers': ['contracts/store.contract', 'by several at once lets one win, whole'],
+  'T18 a holder of a lease that died, a lease that cannot be read': [
+    'unit/catalog/lease',
+    'that cannot be read stand in the way, and not for ever',
+  ],
   'T19 clocks that differ': [
     'unit/operations/cleanup',
     'a clock that is a year ahead does not empty the store',
@@ -119,8 +123,8 @@ const STORE: Rows = {
   ],
 };
 
-/** Not of this version: leases, locked buckets, copies of one store that went apart. */
-const ABSENT = ['T18', 'T23', 'T25'];
+/** Not of this version: locked buckets, copies of one store that went apart. */
+const ABSENT = ['T23', 'T25'];
 
 const RESTORE: Rows = {
   'X01 crash, then the same command': [
