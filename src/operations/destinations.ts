@@ -1,4 +1,4 @@
-import { DELIVERED_PREFIX, deliveredKey, manifestKey } from '../archive/layout.ts';
+import { DELIVERED_PREFIX, deliveredKey, MARKER_KEY, manifestKey } from '../archive/layout.ts';
 import { type Catalog, isGood, readCatalog } from '../catalog/catalog.ts';
 import { openManifestCache } from '../catalog/manifest-cache.ts';
 import { putMark, readMark } from '../catalog/marks.ts';
@@ -10,7 +10,7 @@ import type { SourceIdentity } from '../sources/source.ts';
 import { onePiece } from '../stores/store.ts';
 import { removeObject, removeObjectsOf } from './cleanup/removal.ts';
 import { deliver } from './deliver.ts';
-import { leased } from './leased.ts';
+import { type LeasedRepository, leased } from './leased.ts';
 import { isOnBase } from './state-reading.ts';
 
 /** What the stores of a run hold already. */
@@ -63,7 +63,7 @@ export async function oneStore(
 ): Promise<Destinations> {
   const prepare = await claimStore(home, source, adopt, signal);
   const leases = new AsyncDisposableStack();
-  const { repository } = leases.use(await leased(home, dryRun ? null : 'shared', 'backup', signal));
+  const { repository } = leases.use(await backupLease(home, dryRun, signal));
   const catalog = await orRelease(leases, catalogOf(repository, signal));
   return {
     repository,
@@ -100,7 +100,7 @@ export async function severalStores(
     places.push(place);
     try {
       place.claim = await claimStore(home, source, adopt, signal);
-      const { repository } = leases.use(await leased(home, dryRun ? null : 'shared', 'backup', signal));
+      const { repository } = leases.use(await backupLease(home, dryRun, signal));
       place.repository = repository;
       const catalog = await catalogOf(repository, signal);
       catalogs.push(catalog);
@@ -204,6 +204,16 @@ export async function severalStores(
       return delivered;
     },
   };
+}
+
+/** Where no backup was ever made there is nothing to protect before something is stored. */
+async function backupLease(
+  home: Repository,
+  dryRun: boolean,
+  signal?: AbortSignal,
+): Promise<LeasedRepository> {
+  const isNew = !dryRun && (await home.store.size(MARKER_KEY, signal)) === null;
+  return await leased(home, dryRun ? null : 'shared', 'backup', signal, isNew);
 }
 
 async function orRelease<Result>(leases: AsyncDisposableStack, result: Promise<Result>): Promise<Result> {
