@@ -32,6 +32,8 @@ export interface StoreBefore {
   readonly pinned: ReadonlySet<string>;
   /** Found damaged by a verification. */
   readonly bad: ReadonlySet<string>;
+  /** Strange, and nobody has acknowledged it: nothing of its collection goes. */
+  readonly strange: ReadonlySet<string>;
 }
 
 export function storeBefore(world: World, { path, observer }: WorldStore): StoreBefore {
@@ -39,6 +41,7 @@ export function storeBefore(world: World, { path, observer }: WorldStore): Store
     const { content } = world.disk.file(`${path}/${key}`)!;
     return [key, createHash('sha256').update(content).digest('hex')];
   });
+  const acknowledged = marked(observer.keys, 'ack');
   return {
     visible: observer.visible,
     backups: new Map(observer.backups),
@@ -46,6 +49,7 @@ export function storeBefore(world: World, { path, observer }: WorldStore): Store
     damaged: observer.damaged,
     pinned: marked(observer.keys, 'pin'),
     bad: marked(observer.keys, 'bad'),
+    strange: new Set([...marked(observer.keys, 'anomaly')].filter((id) => !acknowledged.has(id))),
   };
 }
 
@@ -160,6 +164,7 @@ function assertMayBeRemoved(
     throw new Violation(`${id} was removed, and ${why}`);
   };
   if (before.pinned.has(id)) no('was pinned');
+  if (isFrozen(before, collection)) no('its collection holds what is strange');
   if (collections?.includes(collection) === false) no('is of another collection');
   if (backupId !== undefined && backupId !== id) no(`only ${backupId} was asked for`);
   const fulls = goodFulls(before, collection);
@@ -194,6 +199,10 @@ function assertOthersUnchanged(before: StoreBefore, after: StoreBefore): void {
   }
 }
 
+export function isFrozen({ strange, backups }: StoreBefore, collection: string): boolean {
+  return [...strange].some((id) => backups.get(id)?.manifest.collection === collection);
+}
+
 /** Oldest first. */
 function goodFulls(before: StoreBefore, collection: string): string[] {
   const ofIt = before.visible.filter((id) => before.backups.get(id)?.manifest.collection === collection);
@@ -202,9 +211,11 @@ function goodFulls(before: StoreBefore, collection: string): string[] {
     .toSorted((one, other) => createdAt(before.backups.get(one)!) - createdAt(before.backups.get(other)!));
 }
 
-export function isGoodFull({ backups, bad }: StoreBefore, id: string): boolean {
+export function isGoodFull({ backups, bad, strange }: StoreBefore, id: string): boolean {
   const manifest = backups.get(id)?.manifest;
-  return manifest?.backup_type === 'full' && manifest.status === 'completed' && !bad.has(id);
+  return (
+    manifest?.backup_type === 'full' && manifest.status === 'completed' && !bad.has(id) && !strange.has(id)
+  );
 }
 
 function createdAt({ manifest }: SeenBackup): number {

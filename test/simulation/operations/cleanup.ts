@@ -8,6 +8,7 @@ import { type Faults, NO_FAULTS } from '../faults.ts';
 import {
   assertSwept,
   doubtOf,
+  isFrozen,
   isGoodFull,
   judgeRemovals,
   type StoreBefore,
@@ -62,9 +63,11 @@ export const cleanupBesideBackup: Operation = {
     const rules = drawRules(world);
     const before = storeBefore(world, store);
     const incremental = drawIncremental(world.dice);
+    // a power cut of this world ends one run only, and would bring back what the other one is removing
+    const survivable = world.settings.powerCuts > 0 ? NO_FAULTS : faults;
     const request = { rules, confirmed: true, dryRun: false };
     const [made, cleaned] = await Promise.all([
-      runBackup(world, store, faults, { incremental }),
+      runBackup(world, store, survivable, { incremental }),
       clean(world, store, NO_FAULTS, request),
     ]);
     judgeRemovals(world, cleaned, before, request);
@@ -147,6 +150,7 @@ function reasons(
   );
   const isNeeded =
     before.pinned.has(backupId) ||
+    isFrozen(before, collection) ||
     all.some((one) => one.base_backup_id === backupId) ||
     (isLast && isGoodFull(before, backupId));
   return isNeeded ? [...codes, 'CLEANUP_REFUSED'] : codes;
