@@ -1,12 +1,16 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { readManifest } from '../../../src/catalog/catalog.ts';
 import { BackupError } from '../../../src/kernel/errors.ts';
+import { parseBackupId } from '../../../src/model/backup-id.ts';
 import { backup } from '../../../src/operations/backup.ts';
 import { exportBackup } from '../../../src/operations/export.ts';
 import { list } from '../../../src/operations/list.ts';
 import { validateBackup } from '../../../src/operations/restore.ts';
 import { verify } from '../../../src/operations/verify.ts';
+import { openRepository } from '../../../src/repository.ts';
+import { openDirectoryStore } from '../../../src/stores/directory.ts';
 import { Project, REQUEST, SETTINGS } from '../../support/project.ts';
 
 const POLICY = { baseAgeMaxMs: 7 * 24 * 60 * 60 * 1000, sizeMax: 0.5 };
@@ -41,6 +45,28 @@ async function exported(project: Project, backupId: string, format: 'json' | 'nd
   });
   return text;
 }
+
+test('another full backup in the place of the base does not pass for it', async () => {
+  await using project = await withFull(SETTINGS[0]);
+  project.sandbox.insert('users', '{"id":"new"}');
+  const { backups } = await project.backup(INCREMENTAL);
+  const backupId = backups[0]!.backup_id!;
+  const base = (await readManifest(project.repository, backupId)).base_backup_id!;
+  for (const path of (await project.storeTree()).keys()) {
+    if (path.includes(base)) await rm(join(project.storePath, path), { recursive: true });
+  }
+  project.sandbox.wipe('users');
+  project.sandbox.insert('users', '{"id":"u0","of":"another time"}');
+  const { platform } = project;
+  const { startedAt } = parseBackupId(base)!;
+  const then = { ...platform, clock: { ...platform.clock, now: () => startedAt } };
+  const store = openDirectoryStore(then, project.storePath);
+  const repository = openRepository(then, store, project.repository.stateDirectory);
+  const forged = await backup(repository, project.target, { ...REQUEST, collections: ['users'] });
+  expect(forged.backups[0]!.backup_id).toBe(base);
+  await expect(validateBackup(project.repository, backupId)).rejects.toMatchObject({ code: 'CHAIN_BROKEN' });
+  await expect(project.restore({ backupId })).rejects.toMatchObject({ code: 'CHAIN_BROKEN' });
+});
 
 describe.each(SETTINGS)('incremental, dialect $dialect, shape $shape', (setting) => {
   test('stores what changed, and restores the state of its time', async () => {
@@ -152,6 +178,22 @@ describe.each(SETTINGS)('incremental, dialect $dialect, shape $shape', (setting)
       expect(full).toMatchObject({ outcome: 'completed', backup_type: 'full', document_count: COUNT });
       expect(full.full_because).toContain('is gone');
     }
+  });
+
+  test('takes nothing for deleted that is there when it is looked for', async () => {
+    await using project = await withFull(setting);
+    const { sandbox } = project;
+    const key = keyOf(project, 'u5');
+    const document = '{"id":"u5","back":true}';
+    sandbox.delete('users', key);
+    // there again just when it is asked for by its key
+    sandbox.beforeRequest(({ method, path }) => {
+      if (method !== 'GET' || !path.endsWith(key) || sandbox.payload('users', key) !== undefined) return;
+      sandbox.insert('users', document, { key });
+    });
+    const { backups } = await project.backup(INCREMENTAL);
+    expect(backups[0]).toMatchObject({ backup_type: 'full', document_count: COUNT });
+    expect(backups[0]!.full_because).toContain('a document is there that the scan has not met');
   });
 
   test('says that its base is gone, wherever it is used', async () => {
