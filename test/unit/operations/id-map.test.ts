@@ -223,3 +223,22 @@ test.each([A, B])(
     }
   },
 );
+
+test('what is on record of the key of another document of the backup leads nowhere', async () => {
+  const { project, backupId } = await lost(['{"v":1}']);
+  await using _ = project;
+  await project.restore({ backupId });
+  // the row that was lost is there again, beside the one that took its place
+  project.sandbox.insert('users', '{"v":2}', { key: 'r0' });
+  const { backups } = await project.backup({ collections: ['users'] });
+  for (const again of [false, true]) {
+    if (!again)
+      for (const { key } of [...project.sandbox.documents('users')]) project.sandbox.delete('users', key);
+    const { report } = await project.restore({ backupId: backups[0]!.backup_id! });
+    expect(report).toMatchObject({
+      exit_code: 0,
+      counts: again ? { same: 2, created: 0, replaced: 0 } : { created: 2 },
+    });
+    expect(project.payloads('users')).toEqual(['{"v":1}', '{"v":2}']);
+  }
+});

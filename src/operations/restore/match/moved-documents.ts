@@ -104,7 +104,7 @@ async function follow(
   return reached;
 }
 
-/** Keeps what is in the target and none of ours by its key; the others may have been moved once more. */
+/** Keeps what is none of ours by its key: what is in the target, and what may have been moved once more. */
 async function goOn(
   scratch: Scratch,
   reached: SortedRuns,
@@ -118,9 +118,11 @@ async function goOn(
   for (const cursor = await RecordCursor.open(reached); cursor.current !== null; await cursor.advance()) {
     const key = cursor.current.subarray(0, HASH_BYTES);
     const ourKey = cursor.current.subarray(REACHED.ours, REACHED.width);
-    if (!(await held.seek(key, 0))) await put(traces, key, ourKey);
-    else if (!(await own.seek(key, 0)))
-      await put(candidates, ourKey, cursor.current.subarray(REACHED.age, REACHED.ours), key);
+    const isHeld = await held.seek(key, 0);
+    // the key of another of our documents: what is on record of that key is on record of that document
+    if (await own.seek(key, 0)) continue;
+    if (isHeld) await put(candidates, ourKey, cursor.current.subarray(REACHED.age, REACHED.ours), key);
+    else await put(traces, key, ourKey);
   }
   return traces;
 }
