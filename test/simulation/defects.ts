@@ -134,7 +134,7 @@ export const DEFECTS: Readonly<Record<string, readonly Change[]>> = {
     {
       file: 'operations/restore/write/apply.ts',
       find: 'queue.begin(() => write(batch, index, kept));',
-      replace: '',
+      replace: 'void kept;',
     },
   ],
   'the record of a restore is kept after it has written': [
