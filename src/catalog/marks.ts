@@ -5,7 +5,7 @@ import { RECORD_BYTES_MAX } from '../model/canonical-record.ts';
 import { FORMAT } from '../model/manifest.ts';
 import { encodeMark, type Mark, type MarkKind, parseMark } from '../model/mark.ts';
 import { formatInstant } from '../model/time.ts';
-import { onePiece, readObject, type Store } from '../stores/store.ts';
+import { onePiece, readObject, removeIfThere, type Store } from '../stores/store.ts';
 
 /** Marks by backup id: their presence counts, what they say is for people. */
 export type Marks = ReadonlyMap<string, ReadonlySet<MarkKind>>;
@@ -61,11 +61,5 @@ export async function removeMark(
   kind: MarkKind,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  try {
-    await store.remove(markKey(backupId, kind), signal);
-    return true;
-  } catch (thrown) {
-    if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
-    return false;
-  }
+  return await removeIfThere(store, markKey(backupId, kind), signal);
 }

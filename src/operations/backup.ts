@@ -152,8 +152,8 @@ export async function backup(
           ...resultOf(manifest, stores, request.dryRun, clock.monotonic() - started),
           ...(because !== null && { full_because: because }),
         };
-        if (result.error === undefined) made.push(manifest);
         if (result.error === undefined) {
+          made.push(manifest);
           onEvent({ type: 'object:finished', object: name, outcome: manifest.status });
         } else {
           const { code, message } = result.error;

@@ -7,8 +7,8 @@ import type { Manifest } from '../model/manifest.ts';
 import { type BackupReport, reportError, type StoredIn } from '../model/report.ts';
 import { claimStore, type Repository } from '../repository.ts';
 import type { SourceIdentity } from '../sources/source.ts';
-import { onePiece } from '../stores/store.ts';
-import { removeObject, removeObjectsOf } from './cleanup/removal.ts';
+import { onePiece, removeIfThere } from '../stores/store.ts';
+import { removeObjectsOf } from './cleanup/removal.ts';
 import { deliver } from './deliver.ts';
 import { type LeasedRepository, leased } from './leased.ts';
 import { isOnBase } from './state-reading.ts';
@@ -324,7 +324,7 @@ class DeliveryNotes {
 
   async forget(backupId: string): Promise<void> {
     for (const key of this.#keys) {
-      if (key.startsWith(deliveredKey(backupId, ''))) await removeObject(this.#spool, key);
+      if (key.startsWith(deliveredKey(backupId, ''))) await removeIfThere(this.#spool.store, key);
     }
   }
 }

@@ -1,3 +1,5 @@
+import { BackupError } from '../kernel/errors.ts';
+
 /**
  * Where archives, indexes, manifests and marks are kept.
  *
@@ -71,6 +73,17 @@ export async function readObject(
   const range = { start: 0, end: bytesMax + 1 };
   for await (const piece of store.get(key, range, signal)) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces);
+}
+
+/** Removes an object; false if there was none (any more), which is no failure. */
+export async function removeIfThere(store: Store, key: string, signal?: AbortSignal): Promise<boolean> {
+  try {
+    await store.remove(key, signal);
+    return true;
+  } catch (thrown) {
+    if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
+    return false;
+  }
 }
 
 /** One object of one piece. */

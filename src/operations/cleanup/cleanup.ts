@@ -15,9 +15,10 @@ import { type CleanedBackup, type CleanupReport, exitOf, reportError } from '../
 import type { RetentionRule } from '../../model/retention-policy.ts';
 import { parseInstant } from '../../model/time.ts';
 import type { Repository } from '../../repository.ts';
+import { removeIfThere } from '../../stores/store.ts';
 import { leased } from '../leased.ts';
 import { leftovers } from './leftovers.ts';
-import { removeBackup, removeObject } from './removal.ts';
+import { removeBackup } from './removal.ts';
 
 export interface CleanupRequest {
   readonly rules: readonly RetentionRule[];
@@ -69,8 +70,10 @@ export async function cleanup(
   assertNothingInDoubt(catalog, now, request.backupId);
   const decisions = decide(catalog, request, now);
   const going = decisions.filter(({ keep }) => !keep);
-  assertUsual(decisions, request);
-  if (going.length > 0) assertNoGap(catalog, now, request);
+  if (!request.confirmed && !request.dryRun && request.backupId === undefined) {
+    assertUsual(decisions);
+    if (going.length > 0) assertNoGap(catalog, now);
+  }
   context.onEvent?.({
     type: 'run:started',
     operation: 'cleanup',
@@ -100,7 +103,7 @@ export async function cleanup(
   if (request.backupId === undefined) {
     try {
       for await (const key of leftovers(repository, catalog, now, signal)) {
-        if (!request.dryRun) await removeObject(repository, key, signal);
+        if (!request.dryRun) await removeIfThere(repository.store, key, signal);
         swept.push(key);
       }
     } catch (thrown) {
@@ -227,12 +230,7 @@ function assertNothingInDoubt({ damaged, backups }: Catalog, now: number, asked:
  * A clock that has jumped ahead makes every backup old at once. It shows as a gap: nothing was made for far longer than
  * is usual here, but for what was made just now.
  */
-function assertNoGap(
-  { backups }: Catalog,
-  now: number,
-  { confirmed, dryRun, backupId }: CleanupRequest,
-): void {
-  if (confirmed || dryRun || backupId !== undefined) return;
+function assertNoGap({ backups }: Catalog, now: number): void {
   const times = backups.map(({ created_at }) => parseInstant(created_at)).sort((a, b) => b - a);
   const earlier = times.filter((time) => time < now - JUST_NOW_MS);
   const [newest] = earlier;
@@ -256,11 +254,7 @@ function stillNeeded(backupId: string): BackupError {
 }
 
 /** A wrong clock or a mistyped policy must not empty a store. */
-function assertUsual(
-  decisions: readonly RetentionDecision[],
-  { confirmed, dryRun, backupId }: CleanupRequest,
-): void {
-  if (confirmed || dryRun || backupId !== undefined) return;
+function assertUsual(decisions: readonly RetentionDecision[]): void {
   for (const [collection, ofIt] of Map.groupBy(decisions, ({ backup }) => backup.collection)) {
     const going = ofIt.filter(({ keep }) => !keep).length;
     if (going <= REMOVALS_USUAL || going * 2 <= ofIt.length) continue;

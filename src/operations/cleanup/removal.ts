@@ -4,6 +4,7 @@ import { BackupError } from '../../kernel/errors.ts';
 import type { Manifest } from '../../model/manifest.ts';
 import { MARK_KINDS } from '../../model/mark.ts';
 import type { Repository } from '../../repository.ts';
+import { removeIfThere } from '../../stores/store.ts';
 
 /**
  * Removes a backup: first its manifest, so that it ceases to be one, then its data. The manifest is read again just
@@ -45,15 +46,6 @@ export async function removeObjectsOf(
     object_path,
     ...MARK_KINDS.map((kind) => markKey(backup_id, kind)),
   ]) {
-    await removeObject(repository, key);
-  }
-}
-
-/** One that is gone already is no failure. */
-export async function removeObject({ store }: Repository, key: string, signal?: AbortSignal): Promise<void> {
-  try {
-    await store.remove(key, signal);
-  } catch (thrown) {
-    if (!(thrown instanceof BackupError && thrown.code === 'STORE_MISSING')) throw thrown;
+    await removeIfThere(repository.store, key);
   }
 }
