@@ -8,7 +8,7 @@ import {
   type ServerAddress,
   type ServerSettings,
 } from './drivers.ts';
-import type { Compression } from './kernel/codec.ts';
+import { type Compression, hexOf } from './kernel/codec.ts';
 import { BackupError } from './kernel/errors.ts';
 import type { Platform } from './kernel/platform.ts';
 import type { Redaction } from './kernel/redaction.ts';
@@ -188,7 +188,7 @@ export class Session {
     // what waits for one set of stores is not what waits for another
     const labels = stores.map(({ store }) => store.label).sort();
     const { codec } = this.#options.platform;
-    const set = Buffer.from(codec.sha256(Buffer.from(labels.join('\n'))), 'latin1').toString('hex');
+    const set = hexOf(codec.sha256(Buffer.from(labels.join('\n'))));
     return this.#openRepository(spoolDirectory(this.#stateDirectory, host, project, set.slice(0, 12)));
   }
 

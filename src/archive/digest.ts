@@ -1,4 +1,4 @@
-import type { Codec } from '../kernel/codec.ts';
+import { type Codec, hexOf } from '../kernel/codec.ts';
 
 /**
  * Leaves and digests of document sets (design.md §5.3). A leaf is the first 16 bytes of
@@ -35,7 +35,7 @@ export class LeafMaker {
 
 /** The key of a document that has no usable id: `sha256:` and the hex of its bytes' hash. */
 export function keyOfUnkeyed(documentHash: string): Uint8Array {
-  return Buffer.from(`sha256:${Buffer.from(documentHash, 'latin1').toString('hex')}`, 'latin1');
+  return Buffer.from(`sha256:${hexOf(documentHash)}`, 'latin1');
 }
 
 export class SetDigest {

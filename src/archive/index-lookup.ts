@@ -1,4 +1,4 @@
-import type { Codec } from '../kernel/codec.ts';
+import { type Codec, hexOf } from '../kernel/codec.ts';
 import { BackupError } from '../kernel/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import {
@@ -40,7 +40,7 @@ export async function readIndexHeader(
 ): Promise<IndexHeader> {
   const { header_size, header_sha256, size } = manifest.index;
   const bytes = await read(0, header_size);
-  const hash = Buffer.from(codec.sha256(bytes), 'latin1').toString('hex');
+  const hash = hexOf(codec.sha256(bytes));
   if (bytes.length !== header_size || hash !== header_sha256) {
     throw indexDamaged(manifest, 'its header is not what was written');
   }

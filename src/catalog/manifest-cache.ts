@@ -1,3 +1,4 @@
+import { hexOf } from '../kernel/codec.ts';
 import type { Platform } from '../kernel/platform.ts';
 import { randomHex } from '../kernel/random.ts';
 import type { Store } from '../stores/store.ts';
@@ -27,9 +28,7 @@ export interface ManifestCache {
 export function openManifestCache({ platform, store, stateDirectory }: CacheHome): ManifestCache | null {
   if (!store.traits.remote) return null;
   const { codec, files, random } = platform;
-  const hash = Buffer.from(codec.sha256(Buffer.from(store.label)), 'latin1')
-    .toString('hex')
-    .slice(0, 32);
+  const hash = hexOf(codec.sha256(Buffer.from(store.label))).slice(0, 32);
   const directory = `${stateDirectory}/manifests/${hash}`;
   const pathOf = (backupId: string): string => `${directory}/${backupId}`;
   const quietly = async (action: () => Promise<void>): Promise<void> => {

@@ -30,6 +30,11 @@ export interface Codec {
   gunzip(stored: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
 }
 
+/** Lower-case hex of a hash as `sha256` gives it. */
+export function hexOf(hash: string): string {
+  return Buffer.from(hash, 'latin1').toString('hex');
+}
+
 /** The bytes are not one whole gzip file; nothing that was read of it counts. */
 export class GzipDamaged extends Error {
   override readonly name = 'GzipDamaged';

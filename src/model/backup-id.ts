@@ -1,4 +1,4 @@
-import type { Codec } from '../kernel/codec.ts';
+import { type Codec, hexOf } from '../kernel/codec.ts';
 
 export type BackupType = 'full' | 'incremental';
 
@@ -34,7 +34,7 @@ export function encodeCollectionName(codec: Codec, name: string): string {
     if (longer.length > NAME_BYTES_KEPT) break;
     kept = longer;
   }
-  const hash = Buffer.from(codec.sha256(bytes), 'latin1').toString('hex').slice(0, 16);
+  const hash = hexOf(codec.sha256(bytes)).slice(0, 16);
   return `${kept}~${hash}`;
 }
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Codec } from '../kernel/codec.ts';
+import { type Codec, hexOf } from '../kernel/codec.ts';
 import { BackupError, type ErrorCode } from '../kernel/errors.ts';
 import { canonicalJson } from '../kernel/json/canonical.ts';
 import { truncated } from '../kernel/printable.ts';
@@ -83,7 +83,7 @@ export function damaged(kind: RecordKind, how: string, cause?: unknown): BackupE
 }
 
 function recordHash(codec: Codec, fields: object): string {
-  return Buffer.from(codec.sha256(Buffer.from(canonicalJson(fields), 'utf8')), 'latin1').toString('hex');
+  return hexOf(codec.sha256(Buffer.from(canonicalJson(fields), 'utf8')));
 }
 
 function formatUnknown(message: string, object: string): BackupError {

@@ -2,6 +2,7 @@ import { DELIVERED_PREFIX, deliveredKey, MARKER_KEY, manifestKey } from '../arch
 import { type Catalog, isGood, readCatalog } from '../catalog/catalog.ts';
 import { openManifestCache } from '../catalog/manifest-cache.ts';
 import { putMark, readMark } from '../catalog/marks.ts';
+import { hexOf } from '../kernel/codec.ts';
 import { BackupError, toBackupError } from '../kernel/errors.ts';
 import type { Manifest } from '../model/manifest.ts';
 import { type BackupReport, reportError, type StoredIn } from '../model/report.ts';
@@ -306,7 +307,7 @@ class DeliveryNotes {
 
   keyOf(backupId: string, label: string): string {
     const hash = this.#spool.platform.codec.sha256(Buffer.from(label));
-    return deliveredKey(backupId, Buffer.from(hash, 'latin1').toString('hex').slice(0, 32));
+    return deliveredKey(backupId, hexOf(hash).slice(0, 32));
   }
 
   has(key: string): boolean {

@@ -1,5 +1,6 @@
 import { DocumentHasher } from '../../../archive/document-hashes.ts';
 import { lineBatch } from '../../../archive/document-lines.ts';
+import { hexOf } from '../../../kernel/codec.ts';
 import { BackupError } from '../../../kernel/errors.ts';
 import { DocumentScanner } from '../../../kernel/json/document-scanner.ts';
 import { MemberNames } from '../../../kernel/json/member-names.ts';
@@ -124,10 +125,10 @@ function changeText(change: Change): Uint8Array {
   const { id, at, before, after, fields, identity } = change;
   let text = `"do":"${change.do}"`;
   if (!sameText(id, at)) text += `,"at":${at === null ? 'null' : latin1(at)}`;
-  if (before !== null) text += `,"before":"${hex(before)}"`;
-  if (after !== null) text += `,"after":"${hex(after)}"`;
+  if (before !== null) text += `,"before":"${hexOf(before)}"`;
+  if (after !== null) text += `,"after":"${hexOf(after)}"`;
   if (fields !== null) text += `,"fields":${latin1(Buffer.from(JSON.stringify(fields), 'utf8'))}`;
-  if (identity !== null) text += `,"identity":"${hex(identity)}"`;
+  if (identity !== null) text += `,"identity":"${hexOf(identity)}"`;
   if (change.byContent) text += ',"by_content":true';
   return Buffer.from(id === null ? `{${text}}` : `{"id":${latin1(id)},${text}}`, 'latin1');
 }
@@ -138,10 +139,6 @@ function latin1(bytes: Uint8Array): string {
 
 function sameText(a: Uint8Array | null, b: Uint8Array | null): boolean {
   return a !== null && b !== null && Buffer.compare(a, b) === 0;
-}
-
-function hex(hash: string): string {
-  return Buffer.from(hash, 'latin1').toString('hex');
 }
 
 const NAMES = ['id', 'do', 'at', 'before', 'after', 'identity', 'by_content'] as const;
